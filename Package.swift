@@ -1,0 +1,69 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// Kernels are optimised in debug builds too: at -O0 the numerical tests would take hours.
+let kernelFlags: [CSetting] = [
+  .unsafeFlags([
+    "-O3", "-std=c11", "-fopenmp", "-fno-math-errno", "-ffp-contract=fast", "-fvisibility=hidden",
+    "-Wall", "-Wextra", "-Werror",
+  ])
+]
+
+// The serial OpenBLAS: it starts no threads of its own and has no global thread count to disturb.
+let openBLASDirectory = "/usr/lib/x86_64-linux-gnu/openblas-serial"
+
+let swift6: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swift6)
+}
+
+func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: [.target(name: name)] + dependencies, swiftSettings: swift6)
+}
+
+let package = Package(
+  name: "libblan",
+  products: [
+    .library(name: "blan", type: .dynamic, targets: ["BLANExports"])
+  ],
+  targets: [
+    .systemLibrary(name: "CJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "spng", providers: [.apt(["libspng-dev"])]),
+    .target(
+      name: "CBLANKernels", cSettings: kernelFlags,
+      linkerSettings: [
+        .linkedLibrary("omp"), .linkedLibrary("m"), .linkedLibrary("openblas"),
+        .unsafeFlags([
+          "-L/usr/lib/llvm-14/lib", "-L\(openBLASDirectory)",
+          "-Xlinker", "-rpath", "-Xlinker", openBLASDirectory,
+        ]),
+      ]),
+
+    module("BLANTensors", []),
+    module("BLANNetwork", ["BLANTensors"]),
+    module("BLANWeights", ["BLANTensors", "BLANNetwork"]),
+    module("BLANImages", ["BLANTensors", "CBLANKernels", "CJPEG", "CPNG"]),
+    module("BLANData", ["BLANTensors", "BLANImages", "CBLANKernels"]),
+    module("BLANInference", ["BLANTensors", "BLANNetwork", "BLANWeights", "CBLANKernels"]),
+    module(
+      "BLANTraining",
+      ["BLANTensors", "BLANNetwork", "BLANWeights", "BLANData", "BLANInference", "CBLANKernels"]),
+    module(
+      "BLANExports",
+      [
+        "BLANTensors", "BLANNetwork", "BLANWeights", "BLANImages", "BLANData", "BLANInference",
+        "BLANTraining",
+      ]),
+
+    tests(of: "CBLANKernels"),
+    tests(of: "BLANTensors"),
+    tests(of: "BLANNetwork"),
+    tests(of: "BLANWeights"),
+    tests(of: "BLANImages"),
+    tests(of: "BLANData"),
+    tests(of: "BLANInference"),
+    tests(of: "BLANTraining"),
+  ]
+)

@@ -1,0 +1,15 @@
+/* The only door to OpenMP: every kernel expresses its work as numbered tasks and runs them through here. */
+#ifndef BLAN_PARALLEL_H
+#define BLAN_PARALLEL_H
+
+#include <stddef.h>
+
+/* One task. `index` is in [0, count); `worker` in [0, threads) names the thread that runs it, for per-thread
+   scratch memory. Tasks of one call run in any order and must not write the same cell. */
+typedef void (*blan_k_task)(void *context, size_t index, size_t worker);
+
+/* Runs `count` tasks on at most `threads` threads and returns when all are done. Which worker gets which task
+   is static (contiguous ranges), so the work done is the same from run to run. threads < 1 counts as 1. */
+void blan_k_parallel_for(int threads, size_t count, blan_k_task task, void *context);
+
+#endif
