@@ -6,6 +6,8 @@ let kernelFlags: [CSetting] = [
   .unsafeFlags([
     "-O3", "-std=c11", "-fopenmp", "-fno-math-errno", "-ffp-contract=fast", "-fvisibility=hidden",
     "-Wall", "-Wextra", "-Werror",
+    // 64-byte vectors pass between inlined functions alone, so no calling convention is at stake.
+    "-Wno-psabi",
   ])
 ]
 
@@ -29,6 +31,7 @@ let package = Package(
     .library(name: "blan", type: .dynamic, targets: ["BLANExports"])
   ],
   targets: [
+    .systemLibrary(name: "CBLAN", path: "include"),
     .systemLibrary(name: "CJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "spng", providers: [.apt(["libspng-dev"])]),
     .target(
@@ -40,6 +43,10 @@ let package = Package(
           "-Xlinker", "-rpath", "-Xlinker", openBLASDirectory,
         ]),
       ]),
+
+    .target(
+      name: "CBLANSupport",
+      cSettings: [.unsafeFlags(["-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])]),
 
     module("BLANTensors", []),
     module("BLANNetwork", ["BLANTensors"]),
@@ -53,7 +60,8 @@ let package = Package(
     module(
       "BLANExports",
       [
-        "BLANTensors", "BLANNetwork", "BLANWeights", "BLANImages", "BLANData", "BLANInference",
+        "CBLAN", "CBLANKernels", "CBLANSupport", "BLANTensors", "BLANNetwork", "BLANWeights", "BLANImages", "BLANData",
+        "BLANInference",
         "BLANTraining",
       ]),
 

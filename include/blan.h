@@ -43,6 +43,10 @@
 extern "C" {
 #endif
 
+/* The version of this header: the one place where the project's version stands. The shared object's name,
+   libblan.so.0, changes when a program built against an older header would no longer run. */
+#define BLAN_VERSION "0.1.0"
+
 /* ------------------------------------------------------------------------------------------------------ status --- */
 
 typedef int32_t blan_status;
@@ -59,7 +63,7 @@ enum {
     BLAN_ERROR_INTERNAL = 8   /* a defect of libblan: please report it with the text of blan_last_error() */
 };
 
-/* The library's version, "major.minor.patch". */
+/* The version of the library that runs, "major.minor.patch"; compare with BLAN_VERSION, that of the header. */
 const char *blan_version(void);
 
 /* What the last failed call of this thread had against its input: the file, tensor, row or index at fault and what was

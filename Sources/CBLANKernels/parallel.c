@@ -1,8 +1,20 @@
+#define _GNU_SOURCE
 #include "include/blan_parallel.h"
 
 #ifdef _OPENMP
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+/* omp.h lies in a folder of LLVM's own that no compiler but its own searches. */
 int omp_get_thread_num(void);
 int omp_get_num_threads(void);
+int kmp_get_blocktime(void);
+void kmp_set_blocktime(int milliseconds);
+
+/* How long idle workers spin for the next kernel before they sleep. LLVM's default of 200 ms would burn CPU time
+   after every call; the kernels of one call follow each other within microseconds. */
+enum { SPIN_MILLISECONDS = 1 };
 #endif
 
 static void run_range(size_t count, size_t workers, size_t worker, blan_k_task task, void *context)
@@ -18,11 +30,30 @@ void blan_k_parallel_for(int threads, size_t count, blan_k_task task, void *cont
     const size_t workers = wanted < count ? wanted : count;
 #ifdef _OPENMP
     if (workers > 1) {
+        /* The spin time is the calling thread's own setting: it is lent for this region and given back. */
+        const int spin = kmp_get_blocktime();
+        kmp_set_blocktime(SPIN_MILLISECONDS);
 #pragma omp parallel num_threads((int)workers)
         run_range(count, (size_t)omp_get_num_threads(), (size_t)omp_get_thread_num(), task, context);
+        kmp_set_blocktime(spin);
         return;
     }
 #endif
     if (count > 0)
         run_range(count, 1, 0, task, context);
+}
+
+const char *blan_k_openmp_runtime(void)
+{
+#ifdef _OPENMP
+    static _Thread_local char name[256];
+    Dl_info library;
+    if (dladdr((void *)(size_t)&omp_get_num_threads, &library) == 0 || library.dli_fname == NULL)
+        return "LLVM OpenMP";
+    const char *slash = strrchr(library.dli_fname, '/');
+    snprintf(name, sizeof name, "LLVM OpenMP (%s)", slash != NULL ? slash + 1 : library.dli_fname);
+    return name;
+#else
+    return "none";
+#endif
 }

@@ -12,4 +12,7 @@ typedef void (*blan_k_task)(void *context, size_t index, size_t worker);
    is static (contiguous ranges), so the work done is the same from run to run. threads < 1 counts as 1. */
 void blan_k_parallel_for(int threads, size_t count, blan_k_task task, void *context);
 
+/* Name of the OpenMP runtime in use and of the file it was loaded from. Starts no thread. */
+const char *blan_k_openmp_runtime(void);
+
 #endif

@@ -1,0 +1,71 @@
+/* What the drivers of one convolution share. */
+#ifndef BLAN_CONVOLUTION_INTERNAL_H
+#define BLAN_CONVOLUTION_INTERNAL_H
+
+#include "dispatch.h"
+#include "include/blan_convolution.h"
+#include "vector.h"
+
+BLAN_INLINE size_t blocks_of(size_t channels) { return (channels + BLAN_BLOCK - 1) / BLAN_BLOCK; }
+BLAN_INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+BLAN_INLINE size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+BLAN_INLINE size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
+
+/* Floats from one image to the next, rounded to whole cache lines. */
+BLAN_INLINE size_t aligned_count(size_t floats) { return divide_up(floats, BLAN_BLOCK) * BLAN_BLOCK; }
+
+/* A map that a convolution reads: its part of the concatenation. */
+typedef struct conv_input {
+    const float *data;
+    size_t channels;
+    size_t upsample;
+} conv_input;
+
+/* A convolution, or the gradient of one with respect to an input, which is a convolution read backwards. */
+typedef struct conv_problem {
+    size_t batch;
+    conv_input inputs[2];
+    size_t input_count;
+    size_t in_height, in_width;   /* as seen; in memory divided by the input's factor */
+    size_t out_height, out_width; /* in memory */
+    size_t out_channels;
+    size_t kernel, stride, padding;
+    bool transposed;     /* out pixel y collects from in pixels (y * out_upsample + dy + padding - tap) / stride */
+    size_t out_upsample; /* of a transposed problem: d_in lies at 1 / out_upsample of what the convolution saw */
+    /* The weight of output o, input i, tap t is at o * weight_out_step + i * weight_in_step + t; flipped: the taps are
+       read from the last to the first. */
+    size_t weight_out_step, weight_in_step;
+    bool weight_flipped;
+} conv_problem;
+
+typedef struct conv_epilogue {
+    float *out;
+    const float *bias;     /* NULL = none */
+    const float *residual; /* NULL = none */
+    bool relu;
+    bool accumulate;
+} conv_epilogue;
+
+/* The problem of a forward convolution. */
+conv_problem blan_k_conv_forward_problem(const blan_k_conv_shape *shape, const float *in0, const float *in1);
+
+/* The problem of the gradient of input `index`; with `as_forward`, a 3x3 stride 1 one as a plain convolution. */
+conv_problem blan_k_conv_backward_problem(const blan_k_conv_shape *shape, size_t index, const float *d_out,
+                                          bool as_forward);
+
+size_t blan_k_direct_packed_count(const conv_problem *problem);
+void blan_k_direct_pack(const conv_problem *problem, const float *weights, const float *scale, float *packed,
+                        int threads);
+size_t blan_k_direct_workspace_count(const conv_problem *problem, int threads);
+void blan_k_direct_run(const conv_problem *problem, const conv_epilogue *epilogue, const float *packed,
+                       float *workspace, int threads);
+
+/* m = 2 or 4. */
+size_t blan_k_winograd_packed_count(const conv_problem *problem, size_t m);
+void blan_k_winograd_pack(const conv_problem *problem, size_t m, const float *weights, const float *scale,
+                          float *packed, int threads);
+size_t blan_k_winograd_workspace_count(const conv_problem *problem, size_t m, int threads);
+void blan_k_winograd_run(const conv_problem *problem, size_t m, const conv_epilogue *epilogue, const float *packed,
+                         float *workspace, int threads);
+
+#endif

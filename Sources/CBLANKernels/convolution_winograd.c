@@ -1,0 +1,293 @@
+/*
+ * Winograd convolution for 3x3 kernels at stride 1 (Lavin and Gray 2016): windows of (m + 2)^2 pixels are transformed,
+ * multiplied with transformed weights as (m + 2)^2 matrix products, and transformed back to m x m outputs.
+ *
+ * Tiles, taken in order over the whole batch, are worked on in groups small enough that a group's transformed windows
+ * (V) stay in the L2 cache. With many groups the threads share out the groups; with few, V of all tiles is made first
+ * and the threads share out the output channels.
+ *
+ * V: [element of the window][input block][tile][16]. Packed weights U: [output group][element][input block][16 in]
+ * [blocks of the group][16 out].
+ */
+#include "convolution_internal.h"
+#include "include/blan_parallel.h"
+
+enum {
+    GROUP_FLOATS = 160 * 1024, /* of V aimed at for a group of tiles: with U's stream it fits an L2 cache of 1 MB */
+    MOST_GROUP_TILES = 48,
+};
+
+static size_t window_elements(size_t m) { return (m + 2) * (m + 2); }
+
+static size_t in_blocks_total(const conv_problem *problem)
+{
+    size_t blocks = 0;
+    for (size_t i = 0; i < problem->input_count; i++)
+        blocks += blocks_of(problem->inputs[i].channels);
+    return blocks;
+}
+
+/* Floats of packed weights for each output block. */
+static size_t block_weights(const conv_problem *problem, size_t m)
+{
+    return in_blocks_total(problem) * window_elements(m) * BLAN_BLOCK * BLAN_BLOCK;
+}
+
+size_t blan_k_winograd_packed_count(const conv_problem *problem, size_t m)
+{
+    return blocks_of(problem->out_channels) * block_weights(problem, m);
+}
+
+/* ---- packing ---- */
+
+/* G g G^T of one 3x3 kernel. */
+static void transform_weight(size_t m, const float *g, bool flipped, float *u)
+{
+    static const float g2[4][3] = {{1, 0, 0}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0, 0, 1}};
+    static const float g4[6][3] = {{1.0f / 4, 0, 0},
+                                   {-1.0f / 6, -1.0f / 6, -1.0f / 6},
+                                   {-1.0f / 6, 1.0f / 6, -1.0f / 6},
+                                   {1.0f / 24, 1.0f / 12, 1.0f / 6},
+                                   {1.0f / 24, -1.0f / 12, 1.0f / 6},
+                                   {0, 0, 1}};
+    const float(*matrix)[3] = m == 2 ? g2 : g4;
+    const size_t n = m + 2;
+    float half[6][3];
+    for (size_t i = 0; i < n; i++)
+        for (size_t x = 0; x < 3; x++) {
+            half[i][x] = 0;
+            for (size_t y = 0; y < 3; y++)
+                half[i][x] += matrix[i][y] * g[flipped ? 8 - (y * 3 + x) : y * 3 + x];
+        }
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) {
+            u[i * n + j] = 0;
+            for (size_t x = 0; x < 3; x++)
+                u[i * n + j] += half[i][x] * matrix[j][x];
+        }
+}
+
+typedef struct pack_task {
+    const conv_problem *problem;
+    size_t m;
+    const float *weights, *scale;
+    float *packed;
+    size_t group_blocks;
+} pack_task;
+
+static void pack_group(void *context, size_t group, size_t worker)
+{
+    (void)worker;
+    const pack_task *task = context;
+    const conv_problem *problem = task->problem;
+    const size_t elements = window_elements(task->m), in_blocks = in_blocks_total(problem);
+    const size_t first = group * task->group_blocks;
+    const size_t blocks = smaller(task->group_blocks, blocks_of(problem->out_channels) - first);
+    const size_t element_step = in_blocks * BLAN_BLOCK * blocks * BLAN_BLOCK;
+    float *packed = task->packed + first * block_weights(problem, task->m);
+    size_t base = 0;
+    for (size_t input = 0; input < problem->input_count; base += problem->inputs[input++].channels) {
+        const size_t channels = problem->inputs[input].channels;
+        for (size_t c = 0; c < blocks_of(channels) * BLAN_BLOCK; c++)
+            for (size_t k = 0; k < blocks * BLAN_BLOCK; k++, packed++) {
+                const size_t out = first * BLAN_BLOCK + k;
+                float u[36] = {0};
+                if (c < channels && out < problem->out_channels)
+                    transform_weight(
+                        task->m,
+                        task->weights + out * problem->weight_out_step + (base + c) * problem->weight_in_step,
+                        problem->weight_flipped, u);
+                const float scale = task->scale != NULL && out < problem->out_channels ? task->scale[out] : 1;
+                for (size_t e = 0; e < elements; e++)
+                    packed[e * element_step] = u[e] * scale;
+            }
+    }
+}
+
+void blan_k_winograd_pack(const conv_problem *problem, size_t m, const float *weights, const float *scale,
+                          float *packed, int threads)
+{
+    pack_task task = {problem, m, weights, scale, packed, blan_k_tiles()->tile_blocks};
+    blan_k_parallel_for(threads, divide_up(blocks_of(problem->out_channels), task.group_blocks), pack_group, &task);
+}
+
+/* ---- the schedule ---- */
+
+typedef struct schedule {
+    size_t tiles_y, tiles_x, tiles; /* of one image, and of the batch */
+    size_t group, groups;           /* tiles in a group, and groups */
+    bool shared;                    /* V of all tiles first, then outputs are shared out */
+    size_t window_floats;           /* V of one group, or of all tiles when shared */
+    size_t product_floats;          /* of one worker */
+} schedule;
+
+static schedule plan(const conv_problem *problem, size_t m, int threads)
+{
+    const size_t tile_pixels = blan_k_tiles()->tile_pixels, tile_blocks = blan_k_tiles()->tile_blocks;
+    const size_t elements = window_elements(m), channels = in_blocks_total(problem) * BLAN_BLOCK;
+    const size_t workers = (size_t)(threads < 1 ? 1 : threads);
+    schedule s = {.tiles_y = divide_up(problem->out_height, m), .tiles_x = divide_up(problem->out_width, m)};
+    s.tiles = problem->batch * s.tiles_y * s.tiles_x;
+    const size_t fitting = GROUP_FLOATS / (elements * channels) / tile_pixels * tile_pixels;
+    s.group = smaller(s.tiles, smaller(MOST_GROUP_TILES, larger(tile_pixels, fitting)));
+    s.groups = divide_up(s.tiles, s.group);
+    s.shared = workers > 1 && s.groups < 4 * workers && s.tiles <= 4 * MOST_GROUP_TILES;
+    s.window_floats = elements * channels * (s.shared ? s.groups * s.group : s.group);
+    s.product_floats = elements * tile_blocks * s.group * BLAN_BLOCK;
+    return s;
+}
+
+size_t blan_k_winograd_workspace_count(const conv_problem *problem, size_t m, int threads)
+{
+    const schedule s = plan(problem, m, threads);
+    const size_t workers = (size_t)(threads < 1 ? 1 : threads);
+    return s.window_floats * (s.shared ? 1 : workers) + s.product_floats * workers;
+}
+
+/* ---- running ---- */
+
+typedef struct run_task {
+    const conv_problem *problem;
+    const conv_epilogue *epilogue;
+    const blan_k_tile_table *tiles;
+    const float *packed;
+    float *windows, *products;
+    size_t m;
+    schedule schedule;
+    size_t group_blocks, output_groups;
+} run_task;
+
+static size_t group_size(const schedule *s, size_t group) { return smaller(s->group, s->tiles - group * s->group); }
+
+/* V of one input block of a group of tiles. */
+static void transform_windows(const run_task *task, size_t group, size_t block, float *v)
+{
+    const conv_problem *problem = task->problem;
+    const schedule *s = &task->schedule;
+    const size_t in_blocks = in_blocks_total(problem), tiles = group_size(s, group);
+    const conv_input *input = &problem->inputs[0];
+    size_t local = block;
+    if (local >= blocks_of(input->channels)) {
+        local -= blocks_of(input->channels);
+        input = &problem->inputs[1];
+    }
+    unsigned shift = 0;
+    while (((size_t)1 << shift) < input->upsample)
+        shift++;
+    const size_t height = problem->in_height >> shift, width = problem->in_width >> shift;
+    for (size_t i = 0; i < tiles; i++) {
+        const size_t tile = group * s->group + i, image = tile / (s->tiles_y * s->tiles_x);
+        const size_t place = tile % (s->tiles_y * s->tiles_x);
+        const blan_k_winograd_input window = {
+            .plane = input->data + (image * blocks_of(input->channels) + local) * height * width * BLAN_BLOCK,
+            .plane_width = width,
+            .y = (ptrdiff_t)(place / s->tiles_x * task->m) - 1,
+            .x = (ptrdiff_t)(place % s->tiles_x * task->m) - 1,
+            .height = problem->in_height,
+            .width = problem->in_width,
+            .shift = shift,
+        };
+        task->tiles->winograd_input[task->m / 4](v + (block * tiles + i) * BLAN_BLOCK, in_blocks * tiles * BLAN_BLOCK,
+                                                 &window);
+    }
+}
+
+/* The outputs of one group of tiles in one group of output blocks. */
+static void multiply_and_transform(const run_task *task, size_t group, size_t output_group, const float *v,
+                                   float *products)
+{
+    const conv_problem *problem = task->problem;
+    const conv_epilogue *epilogue = task->epilogue;
+    const schedule *s = &task->schedule;
+    const size_t elements = window_elements(task->m), in_blocks = in_blocks_total(problem);
+    const size_t tiles = group_size(s, group), out_blocks = blocks_of(problem->out_channels);
+    const size_t first = output_group * task->group_blocks, blocks = smaller(task->group_blocks, out_blocks - first);
+    const size_t element_weights = in_blocks * BLAN_BLOCK * blocks * BLAN_BLOCK;
+    const float *weights = task->packed + first * block_weights(problem, task->m);
+    const size_t block_step = tiles * BLAN_BLOCK, element_step = blocks * block_step;
+    for (size_t e = 0; e < elements; e++)
+        for (size_t i = 0; i < tiles; i += task->tiles->tile_pixels)
+            task->tiles->multiply(smaller(task->tiles->tile_pixels, tiles - i), blocks,
+                                  products + e * element_step + i * BLAN_BLOCK, block_step,
+                                  v + (e * in_blocks * tiles + i) * BLAN_BLOCK, block_step, in_blocks,
+                                  weights + e * element_weights);
+    const size_t row = problem->out_width * BLAN_BLOCK, plane = problem->out_height * row;
+    for (size_t b = 0; b < blocks; b++)
+        for (size_t i = 0; i < tiles; i++) {
+            const size_t tile = group * s->group + i, image = tile / (s->tiles_y * s->tiles_x);
+            const size_t place = tile % (s->tiles_y * s->tiles_x);
+            const size_t y = place / s->tiles_x * task->m, x = place % s->tiles_x * task->m;
+            const size_t at = (image * out_blocks + first + b) * plane + y * row + x * BLAN_BLOCK;
+            const blan_k_winograd_output output = {
+                .out = epilogue->out + at,
+                .residual = epilogue->residual != NULL ? epilogue->residual + at : NULL,
+                .row_step = row,
+                .rows = problem->out_height - y,
+                .columns = problem->out_width - x,
+                .bias = epilogue->bias != NULL ? epilogue->bias + (first + b) * BLAN_BLOCK : NULL,
+                .relu = epilogue->relu,
+                .accumulate = epilogue->accumulate,
+            };
+            task->tiles->winograd_output[task->m / 4](&output, products + b * block_step + i * BLAN_BLOCK,
+                                                      element_step);
+        }
+}
+
+static float *shared_windows(const run_task *task, size_t group)
+{
+    return task->windows + group * task->schedule.group * window_elements(task->m) * in_blocks_total(task->problem) *
+                               BLAN_BLOCK;
+}
+
+static void transform_block(void *context, size_t index, size_t worker)
+{
+    (void)worker;
+    const run_task *task = context;
+    const size_t in_blocks = in_blocks_total(task->problem), group = index / in_blocks;
+    transform_windows(task, group, index % in_blocks, shared_windows(task, group));
+}
+
+static void run_output_group(void *context, size_t index, size_t worker)
+{
+    const run_task *task = context;
+    float *products = task->products + worker * task->schedule.product_floats;
+    for (size_t group = 0; group < task->schedule.groups; group++)
+        multiply_and_transform(task, group, index, shared_windows(task, group), products);
+}
+
+static void run_tile_group(void *context, size_t group, size_t worker)
+{
+    const run_task *task = context;
+    float *windows = task->windows + worker * task->schedule.window_floats;
+    float *products = task->products + worker * task->schedule.product_floats;
+    for (size_t block = 0; block < in_blocks_total(task->problem); block++)
+        transform_windows(task, group, block, windows);
+    for (size_t output_group = 0; output_group < task->output_groups; output_group++)
+        multiply_and_transform(task, group, output_group, windows, products);
+}
+
+void blan_k_winograd_run(const conv_problem *problem, size_t m, const conv_epilogue *epilogue, const float *packed,
+                         float *workspace, int threads)
+{
+    const blan_k_tile_table *tiles = blan_k_tiles();
+    const schedule s = plan(problem, m, threads);
+    const size_t workers = (size_t)(threads < 1 ? 1 : threads);
+    run_task task = {
+        .problem = problem,
+        .epilogue = epilogue,
+        .tiles = tiles,
+        .packed = packed,
+        .windows = workspace,
+        .products = workspace + s.window_floats * (s.shared ? 1 : workers),
+        .m = m,
+        .schedule = s,
+        .group_blocks = tiles->tile_blocks,
+        .output_groups = divide_up(blocks_of(problem->out_channels), tiles->tile_blocks),
+    };
+    if (s.shared) {
+        blan_k_parallel_for(threads, s.groups * in_blocks_total(problem), transform_block, &task);
+        blan_k_parallel_for(threads, task.output_groups, run_output_group, &task);
+    } else {
+        blan_k_parallel_for(threads, s.groups, run_tile_group, &task);
+    }
+}

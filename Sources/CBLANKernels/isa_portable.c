@@ -1,0 +1,9 @@
+/* Tile functions for any x86-64 (SSE2: sixteen 4-float registers). */
+#include "dispatch.h"
+
+#define TILE_PIXELS 2
+#define TILE_BLOCKS 1
+#define OUTER_CHANNELS 2
+#define TILE_TABLE blan_k_tiles_portable
+
+#include "isa_table.h"

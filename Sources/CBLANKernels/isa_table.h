@@ -1,0 +1,18 @@
+/* The body of isa_portable.c, isa_avx2.c and isa_avx512.c: every tile function, compiled for the including file's
+   target, gathered in the table it names. Before: TILE_PIXELS, TILE_BLOCKS, OUTER_CHANNELS and TILE_TABLE. */
+#include "tiles/gather.h"
+#include "tiles/multiply.h"
+#include "tiles/outer.h"
+#include "tiles/stem.h"
+#include "tiles/winograd.h"
+
+const blan_k_tile_table TILE_TABLE = {
+    .tile_pixels = TILE_PIXELS,
+    .tile_blocks = TILE_BLOCKS,
+    .multiply = multiply,
+    .gather = gather,
+    .outer = outer,
+    .winograd_input = {winograd2_input, winograd4_input},
+    .winograd_output = {winograd2_output, winograd4_output},
+    .stem = stem,
+};

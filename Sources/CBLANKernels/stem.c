@@ -1,0 +1,184 @@
+/* Drivers of the stem. Pixels are first copied into planes padded by three, so that no tap needs a check. */
+#include "include/blan_stem.h"
+
+#include <string.h>
+
+#include "convolution_internal.h"
+#include "include/blan_parallel.h"
+
+enum { PADDING = 3, KERNEL = 7, PLANES = 3, TAPS = PLANES * KERNEL * KERNEL, BAND_ROWS = 8 };
+
+/* A row is read to the end of the last tile, which may reach up to 2 * 16 pixels past the map. */
+static size_t padded_width(const blan_k_stem_shape *s) { return aligned_count(s->width + 2 * PADDING + 32); }
+static size_t padded_height(const blan_k_stem_shape *s) { return s->height + 2 * PADDING; }
+static size_t padded_count(const blan_k_stem_shape *s) { return PLANES * padded_height(s) * padded_width(s); }
+
+size_t blan_k_stem_packed_count(const blan_k_stem_shape *shape)
+{
+    return blocks_of(shape->out_channels) * TAPS * BLAN_BLOCK;
+}
+
+void blan_k_stem_pack(const blan_k_stem_shape *shape, const float *weights, const float *scale, float *packed)
+{
+    const size_t out_blocks = blocks_of(shape->out_channels), tile_blocks = blan_k_tiles()->tile_blocks;
+    for (size_t first = 0; first < out_blocks; first += tile_blocks) {
+        const size_t channels = smaller(tile_blocks, out_blocks - first) * BLAN_BLOCK;
+        for (size_t tap = 0; tap < TAPS; tap++)
+            for (size_t k = 0; k < channels; k++) {
+                const size_t out = first * BLAN_BLOCK + k;
+                *packed++ = out < shape->out_channels
+                                ? weights[out * TAPS + tap] * (scale != NULL ? scale[out] : 1)
+                                : 0;
+            }
+    }
+}
+
+typedef struct stem_task {
+    const blan_k_stem_shape *shape;
+    const blan_k_tile_table *tiles;
+    const float *pixels, *packed, *bias;
+    float *padded, *out, *bands;
+    size_t band_floats;
+} stem_task;
+
+static void pad_plane(void *context, size_t index, size_t worker)
+{
+    (void)worker;
+    const stem_task *task = context;
+    const blan_k_stem_shape *s = task->shape;
+    const size_t row = padded_width(s);
+    float *plane = task->padded + index * padded_height(s) * row;
+    memset(plane, 0, padded_height(s) * row * sizeof *plane);
+    for (size_t y = 0; y < s->height; y++)
+        memcpy(plane + (y + PADDING) * row + PADDING, task->pixels + (index * s->height + y) * s->width,
+               s->width * sizeof *plane);
+}
+
+/* One row of the convolution, all output blocks, `out_block_step` floats apart. */
+static void convolve_row(const stem_task *task, size_t image, size_t y, bool relu, float *out, size_t out_block_step)
+{
+    const blan_k_stem_shape *s = task->shape;
+    const size_t width = s->width / 2, out_blocks = blocks_of(s->out_channels);
+    const size_t tile_pixels = task->tiles->tile_pixels, tile_blocks = task->tiles->tile_blocks;
+    const float *plane = task->padded + image * padded_count(s) + 2 * y * padded_width(s);
+    for (size_t first = 0; first < out_blocks; first += tile_blocks)
+        for (size_t x = 0; x < width; x += tile_pixels)
+            task->tiles->stem(smaller(tile_pixels, width - x), smaller(tile_blocks, out_blocks - first),
+                              out + first * out_block_step + x * BLAN_BLOCK, out_block_step, plane + 2 * x,
+                              padded_width(s), padded_height(s) * padded_width(s),
+                              task->packed + first * TAPS * BLAN_BLOCK,
+                              task->bias != NULL ? task->bias + first * BLAN_BLOCK : NULL, relu);
+}
+
+static void run_row(void *context, size_t index, size_t worker)
+{
+    (void)worker;
+    const stem_task *task = context;
+    const blan_k_stem_shape *s = task->shape;
+    const size_t height = s->height / 2, row = s->width / 2 * BLAN_BLOCK, image = index / height, y = index % height;
+    convolve_row(task, image, y, false, task->out + (image * blocks_of(s->out_channels) * height + y) * row,
+                 height * row);
+}
+
+size_t blan_k_stem_workspace_count(const blan_k_stem_shape *shape, int threads)
+{
+    (void)threads;
+    return shape->batch * padded_count(shape);
+}
+
+void blan_k_stem_forward(const blan_k_stem_shape *shape, float *out, const float *pixels, const float *packed,
+                         const float *bias, float *workspace, int threads)
+{
+    stem_task task = {.shape = shape,
+                      .tiles = blan_k_tiles(),
+                      .pixels = pixels,
+                      .packed = packed,
+                      .bias = bias,
+                      .padded = workspace,
+                      .out = out};
+    blan_k_parallel_for(threads, shape->batch * PLANES, pad_plane, &task);
+    blan_k_parallel_for(threads, shape->batch * (shape->height / 2), run_row, &task);
+}
+
+/* ---- with the max-pool ---- */
+
+/* Largest of the rows [y0, y1) and columns around each pooled pixel of one row. */
+static void pool_row(const float *rows, size_t row_step, size_t count, size_t width, float *out)
+{
+    for (size_t x = 0; x < width / 2; x++) {
+        v16 best = v16_load(rows + 2 * x * BLAN_BLOCK);
+        for (size_t y = 0; y < count; y++)
+            for (size_t column = x == 0 ? 0 : 2 * x - 1; column <= 2 * x + 1; column++)
+                best = v16_max(best, v16_load(rows + y * row_step + column * BLAN_BLOCK));
+        v16_store(out + x * BLAN_BLOCK, best);
+    }
+}
+
+/* A band of pooled rows: its rows of the convolution go through memory of the worker's own. */
+static void run_band(void *context, size_t index, size_t worker)
+{
+    const stem_task *task = context;
+    const blan_k_stem_shape *s = task->shape;
+    const size_t height = s->height / 2, width = s->width / 2, out_blocks = blocks_of(s->out_channels);
+    const size_t bands = divide_up(height / 2, BAND_ROWS), image = index / bands;
+    const size_t first = index % bands * BAND_ROWS, last = smaller(first + BAND_ROWS, height / 2);
+    const size_t begin = first == 0 ? 0 : 2 * first - 1, row = width * BLAN_BLOCK;
+    const size_t block_step = (2 * BAND_ROWS + 1) * row;
+    float *band = task->bands + worker * task->band_floats;
+    for (size_t y = begin; y < 2 * last; y++)
+        convolve_row(task, image, y, true, band + (y - begin) * row, block_step);
+    for (size_t block = 0; block < out_blocks; block++)
+        for (size_t y = first; y < last; y++) {
+            const size_t top = y == 0 ? 0 : 2 * y - 1;
+            pool_row(band + block * block_step + (top - begin) * row, row, 2 * y + 2 - top, width,
+                     task->out + (((image * out_blocks + block) * (height / 2) + y) * (width / 2)) * BLAN_BLOCK);
+        }
+}
+
+static size_t band_count(const blan_k_stem_shape *shape)
+{
+    return blocks_of(shape->out_channels) * (2 * BAND_ROWS + 1) * (shape->width / 2) * BLAN_BLOCK;
+}
+
+size_t blan_k_stem_pool_workspace_count(const blan_k_stem_shape *shape, int threads)
+{
+    return shape->batch * padded_count(shape) + (size_t)(threads < 1 ? 1 : threads) * band_count(shape);
+}
+
+void blan_k_stem_pool_forward(const blan_k_stem_shape *shape, float *out, const float *pixels, const float *packed,
+                              const float *bias, float *workspace, int threads)
+{
+    stem_task task = {.shape = shape,
+                      .tiles = blan_k_tiles(),
+                      .pixels = pixels,
+                      .packed = packed,
+                      .bias = bias,
+                      .padded = workspace,
+                      .out = out,
+                      .bands = workspace + shape->batch * padded_count(shape),
+                      .band_floats = band_count(shape)};
+    blan_k_parallel_for(threads, shape->batch * PLANES, pad_plane, &task);
+    blan_k_parallel_for(threads, shape->batch * divide_up(shape->height / 4, BAND_ROWS), run_band, &task);
+}
+
+void blan_k_stem_forward_reference(const blan_k_stem_shape *shape, float *out, const float *pixels,
+                                   const float *weights, const float *scale, const float *bias)
+{
+    const size_t height = shape->height / 2, width = shape->width / 2, blocks = blocks_of(shape->out_channels);
+    memset(out, 0, shape->batch * blocks * height * width * BLAN_BLOCK * sizeof *out);
+    for (size_t n = 0; n < shape->batch; n++)
+        for (size_t k = 0; k < shape->out_channels; k++)
+            for (size_t y = 0; y < height; y++)
+                for (size_t x = 0; x < width; x++) {
+                    float sum = 0;
+                    for (size_t tap = 0; tap < TAPS; tap++) {
+                        const size_t plane = tap / (KERNEL * KERNEL);
+                        const size_t row = 2 * y + tap / KERNEL % KERNEL - PADDING, column = 2 * x + tap % KERNEL - PADDING;
+                        if (row < shape->height && column < shape->width)
+                            sum += weights[k * TAPS + tap] *
+                                   pixels[((n * PLANES + plane) * shape->height + row) * shape->width + column];
+                    }
+                    out[(((n * blocks + k / BLAN_BLOCK) * height + y) * width + x) * BLAN_BLOCK + k % BLAN_BLOCK] =
+                        sum * (scale != NULL ? scale[k] : 1) + (bias != NULL ? bias[k] : 0);
+                }
+}

@@ -1,0 +1,72 @@
+/* The dense micro-kernel: a register block of pixels x output blocks, one broadcast and `blocks` multiply-adds for
+   every pixel and channel. Winograd's products and 1x1 convolutions run on it. */
+#include "../vector.h"
+
+BLAN_INLINE void multiply_tile(const size_t pixels, const size_t blocks, float *restrict out, size_t out_block_step,
+                               const float *restrict a, size_t a_block_step, size_t in_blocks,
+                               const float *restrict w)
+{
+    v16 acc[TILE_BLOCKS][TILE_PIXELS];
+#pragma clang loop unroll(full)
+    for (size_t b = 0; b < blocks; b++)
+#pragma clang loop unroll(full)
+        for (size_t p = 0; p < pixels; p++)
+            acc[b][p] = v16_splat(0);
+    for (size_t ib = 0; ib < in_blocks; ib++, a += a_block_step) {
+        for (size_t c = 0; c < BLAN_BLOCK; c++, w += blocks * BLAN_BLOCK) {
+            v16 weight[TILE_BLOCKS];
+#pragma clang loop unroll(full)
+            for (size_t b = 0; b < blocks; b++)
+                weight[b] = v16_load(w + b * BLAN_BLOCK);
+#pragma clang loop unroll(full)
+            for (size_t p = 0; p < pixels; p++) {
+                const v16 x = v16_splat(a[p * BLAN_BLOCK + c]);
+#pragma clang loop unroll(full)
+                for (size_t b = 0; b < blocks; b++)
+                    acc[b][p] += x * weight[b];
+            }
+        }
+    }
+#pragma clang loop unroll(full)
+    for (size_t b = 0; b < blocks; b++)
+#pragma clang loop unroll(full)
+        for (size_t p = 0; p < pixels; p++)
+            v16_store(out + b * out_block_step + p * BLAN_BLOCK, acc[b][p]);
+}
+
+BLAN_INLINE void multiply_pixels(size_t pixels, const size_t blocks, float *out, size_t out_block_step, const float *a,
+                                 size_t a_block_step, size_t in_blocks, const float *w)
+{
+    switch (pixels) {
+    case 1: multiply_tile(1, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
+    case 2: multiply_tile(2, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
+#if TILE_PIXELS >= 6
+    case 3: multiply_tile(3, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
+    case 4: multiply_tile(4, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
+    case 5: multiply_tile(5, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
+    case 6: multiply_tile(6, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
+#endif
+#if TILE_PIXELS >= 12
+    case 7: multiply_tile(7, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
+    case 8: multiply_tile(8, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
+    case 9: multiply_tile(9, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
+    case 10: multiply_tile(10, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
+    case 11: multiply_tile(11, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
+    case 12: multiply_tile(12, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
+#endif
+    default: break;
+    }
+}
+
+static void multiply(size_t pixels, size_t blocks, float *out, size_t out_block_step, const float *a,
+                     size_t a_block_step, size_t in_blocks, const float *w)
+{
+#if TILE_BLOCKS >= 2
+    if (blocks == 2) {
+        multiply_pixels(pixels, 2, out, out_block_step, a, a_block_step, in_blocks, w);
+        return;
+    }
+#endif
+    (void)blocks;
+    multiply_pixels(pixels, 1, out, out_block_step, a, a_block_step, in_blocks, w);
+}

@@ -1,0 +1,51 @@
+/* The stem's micro-kernel: 7x7, stride 2, on three planes padded by three pixels, so no tap needs a check. */
+#include "../vector.h"
+
+BLAN_INLINE void stem_tile(size_t pixels, const size_t blocks, float *restrict out, size_t out_block_step,
+                           const float *restrict plane, size_t row_step, size_t plane_step, const float *restrict w,
+                           const float *bias, bool relu)
+{
+    v16 acc[TILE_BLOCKS][TILE_PIXELS];
+#pragma clang loop unroll(full)
+    for (size_t b = 0; b < blocks; b++)
+#pragma clang loop unroll(full)
+        for (size_t p = 0; p < TILE_PIXELS; p++)
+            acc[b][p] = bias != NULL ? v16_load(bias + b * BLAN_BLOCK) : v16_splat(0);
+    for (size_t channel = 0; channel < 3; channel++) {
+        for (size_t y = 0; y < 7; y++) {
+            const float *row = plane + channel * plane_step + y * row_step;
+            for (size_t x = 0; x < 7; x++, w += blocks * BLAN_BLOCK) {
+                v16 weight[TILE_BLOCKS];
+#pragma clang loop unroll(full)
+                for (size_t b = 0; b < blocks; b++)
+                    weight[b] = v16_load(w + b * BLAN_BLOCK);
+#pragma clang loop unroll(full)
+                for (size_t p = 0; p < TILE_PIXELS; p++) {
+                    const v16 value = v16_splat(row[x + 2 * p]);
+#pragma clang loop unroll(full)
+                    for (size_t b = 0; b < blocks; b++)
+                        acc[b][p] += value * weight[b];
+                }
+            }
+        }
+    }
+#pragma clang loop unroll(full)
+    for (size_t b = 0; b < blocks; b++)
+#pragma clang loop unroll(full)
+        for (size_t p = 0; p < TILE_PIXELS; p++)
+            if (p < pixels)
+                v16_store(out + b * out_block_step + p * BLAN_BLOCK, relu ? v16_relu(acc[b][p]) : acc[b][p]);
+}
+
+static void stem(size_t pixels, size_t blocks, float *out, size_t out_block_step, const float *plane, size_t row_step,
+                 size_t plane_step, const float *w, const float *bias, bool relu)
+{
+#if TILE_BLOCKS >= 2
+    if (blocks == 2) {
+        stem_tile(pixels, 2, out, out_block_step, plane, row_step, plane_step, w, bias, relu);
+        return;
+    }
+#endif
+    (void)blocks;
+    stem_tile(pixels, 1, out, out_block_step, plane, row_step, plane_step, w, bias, relu);
+}

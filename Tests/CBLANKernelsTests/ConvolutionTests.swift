@@ -1,0 +1,220 @@
+import BLANTensors
+import CBLANKernels
+import Testing
+
+/// One convolution to check: every method, instruction set and number of threads against the plain loops.
+struct ConvolutionCase: CustomStringConvertible, Sendable {
+  var batch = 1
+  var inputs = (16, 0)
+  var upsample = (1, 1)
+  var height = 8
+  var width = 8
+  var outputs = 16
+  var kernel = 3
+  var stride = 1
+  var padding = 1
+
+  var description: String {
+    "\(batch)x\(inputs)x\(height)x\(width) up \(upsample) -> \(outputs), \(kernel)x\(kernel) s\(stride) p\(padding)"
+  }
+
+  var shape: blan_k_conv_shape {
+    blan_k_conv_shape(
+      batch: batch, in_channels: (inputs.0, inputs.1), in_upsample: upsample, in_height: height, in_width: width,
+      out_channels: outputs, kernel: kernel, stride: stride, padding: padding)
+  }
+
+  var methods: [blan_k_conv_method] {
+    let winograd = kernel == 3 && stride == 1 && padding == 1
+    return [BLAN_K_CONV_DIRECT] + (winograd ? [BLAN_K_CONV_WINOGRAD2, BLAN_K_CONV_WINOGRAD4] : [])
+  }
+
+  var backwardMethods: [blan_k_conv_method] { upsample == (1, 1) ? methods : [BLAN_K_CONV_DIRECT] }
+
+  /// Rounding grows with the number of terms; F(4x4) multiplies it by the size of its transforms' coefficients.
+  func tolerance(_ method: blan_k_conv_method, terms: Int) -> Float {
+    Float(terms).squareRoot() * 1.2e-7 * (method == BLAN_K_CONV_WINOGRAD4 ? 40 : 4)
+  }
+
+  static let all: [ConvolutionCase] = [
+    ConvolutionCase(),
+    ConvolutionCase(inputs: (4, 0), height: 2, width: 2, outputs: 8),
+    ConvolutionCase(batch: 2, inputs: (20, 0), height: 7, width: 5, outputs: 33),
+    ConvolutionCase(batch: 3, inputs: (32, 0), height: 14, width: 14, outputs: 48),
+    ConvolutionCase(inputs: (64, 0), height: 17, width: 16, outputs: 64),
+    ConvolutionCase(batch: 5, inputs: (16, 0), height: 4, width: 4, outputs: 16),
+    ConvolutionCase(batch: 2, inputs: (24, 8), height: 10, width: 6, outputs: 16),
+    ConvolutionCase(inputs: (16, 16), upsample: (1, 2), height: 8, width: 12, outputs: 20),
+    ConvolutionCase(batch: 2, inputs: (12, 20), upsample: (2, 1), height: 6, width: 6, outputs: 16),
+    ConvolutionCase(batch: 2, inputs: (16, 0), height: 9, width: 8, outputs: 40, stride: 2),
+    ConvolutionCase(inputs: (32, 0), height: 16, width: 16, outputs: 32, stride: 2),
+    ConvolutionCase(batch: 2, inputs: (16, 0), height: 16, width: 12, outputs: 8, kernel: 5, stride: 4, padding: 2),
+    ConvolutionCase(inputs: (16, 0), height: 14, width: 14, outputs: 16, kernel: 5, stride: 4, padding: 2),
+    ConvolutionCase(batch: 2, inputs: (36, 0), height: 5, width: 7, outputs: 20, kernel: 1, padding: 0),
+    ConvolutionCase(inputs: (16, 0), height: 7, width: 8, outputs: 64, kernel: 1, stride: 2, padding: 0),
+    ConvolutionCase(inputs: (16, 0), upsample: (4, 1), height: 16, width: 24, outputs: 3, kernel: 7, padding: 3),
+    ConvolutionCase(inputs: (16, 0), upsample: (2, 1), height: 8, width: 8, outputs: 16, stride: 2),
+  ]
+}
+
+@Suite struct ConvolutionTests {
+  @Test(arguments: ConvolutionCase.all) func forwardMatchesTheReference(c: ConvolutionCase) throws {
+    var noise = Noise(1)
+    var shape = c.shape
+    let (in0, in1) = try inputs(of: c, &noise)
+    let weights = try AlignedBuffer<Float>(count: c.outputs * (c.inputs.0 + c.inputs.1) * c.kernel * c.kernel)
+    let scale = try AlignedBuffer<Float>(count: c.outputs)
+    let bias = try BlockedMap(.vector(c.outputs), batch: 1, noise: &noise)
+    noise.fill(weights)
+    noise.fill(scale)
+    let output = TensorShape(c.outputs, blan_k_conv_out_height(&shape), blan_k_conv_out_width(&shape))
+    let residual = try BlockedMap(output, batch: c.batch, noise: &noise)
+    let expected = try BlockedMap(output, batch: c.batch)
+    for (relu, hasResidual, hasBias) in [(false, false, false), (true, true, true)] {
+      let biasPointer = hasBias ? bias.pointer : nil
+      let residualPointer = hasResidual ? residual.pointer : nil
+      blan_k_conv_forward_reference(
+        &shape, expected.pointer, in0.pointer, in1.pointer, weights.pointer, scale.pointer, biasPointer,
+        residualPointer, relu)
+      try onEveryInstructionSet { isa in
+        for method in c.methods {
+          var first: [Float]?
+          for threads in [1, 2, 5] as [Int32] {
+            let packed = try AlignedBuffer<Float>(count: blan_k_conv_packed_count(&shape, method))
+            blan_k_conv_pack(&shape, method, weights.pointer, scale.pointer, packed.pointer, threads)
+            let workspace = try AlignedBuffer<Float>(count: blan_k_conv_workspace_count(&shape, method, threads))
+            let actual = try BlockedMap(output, batch: c.batch)
+            blan_k_conv_forward(
+              &shape, method, actual.pointer, in0.pointer, in1.pointer, packed.pointer, biasPointer, residualPointer,
+              relu, workspace.pointer, threads)
+            let error = relativeError(actual.buffer, expected.buffer)
+            let terms = (c.inputs.0 + c.inputs.1) * c.kernel * c.kernel
+            #expect(error <= c.tolerance(method, terms: terms), "\(c), method \(method), isa \(isa)")
+            let values = Array(actual.buffer.elements)
+            #expect(first == nil || first == values, "\(threads) threads differ: \(c), method \(method), isa \(isa)")
+            first = values
+          }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: ConvolutionCase.all) func inputGradientMatchesTheReference(c: ConvolutionCase) throws {
+    var noise = Noise(2)
+    var shape = c.shape
+    let weights = try AlignedBuffer<Float>(count: c.outputs * (c.inputs.0 + c.inputs.1) * c.kernel * c.kernel)
+    noise.fill(weights)
+    let output = TensorShape(c.outputs, blan_k_conv_out_height(&shape), blan_k_conv_out_width(&shape))
+    let dOut = try BlockedMap(output, batch: c.batch, noise: &noise)
+    let (expected0, expected1) = try emptyInputs(of: c)
+    blan_k_conv_backward_data_reference(
+      &shape, expected0.pointer, expected1.pointer, dOut.pointer, weights.pointer)
+    try onEveryInstructionSet { isa in
+      for method in c.backwardMethods {
+        for threads in [1, 2, 5] as [Int32] {
+          let packed = try AlignedBuffer<Float>(count: blan_k_conv_backward_packed_count(&shape, method))
+          blan_k_conv_backward_pack(&shape, method, weights.pointer, packed.pointer, threads)
+          let workspace = try AlignedBuffer<Float>(
+            count: blan_k_conv_backward_workspace_count(&shape, method, threads))
+          let (actual0, actual1) = try emptyInputs(of: c)
+          for accumulate in [false, true] {
+            blan_k_conv_backward_data(
+              &shape, method, actual0.pointer, actual1.pointer, accumulate, accumulate, dOut.pointer, packed.pointer,
+              workspace.pointer, threads)
+          }
+          let copies = max(c.upsample.0, c.upsample.1)
+          let tolerance = c.tolerance(method, terms: c.outputs * c.kernel * c.kernel * copies * copies)
+          for (actual, expected) in [(actual0, expected0), (actual1, expected1)] {
+            for index in 0..<actual.buffer.count { actual.pointer[index] /= 2 }
+            #expect(relativeError(actual.buffer, expected.buffer) <= tolerance, "\(c), method \(method), isa \(isa)")
+          }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: ConvolutionCase.all) func weightGradientMatchesTheReference(c: ConvolutionCase) throws {
+    var noise = Noise(3)
+    var shape = c.shape
+    let (in0, in1) = try inputs(of: c, &noise)
+    let output = TensorShape(c.outputs, blan_k_conv_out_height(&shape), blan_k_conv_out_width(&shape))
+    let dOut = try BlockedMap(output, batch: c.batch, noise: &noise)
+    let count = c.outputs * (c.inputs.0 + c.inputs.1) * c.kernel * c.kernel
+    let expected = try AlignedBuffer<Float>(count: count)
+    let expectedBias = try AlignedBuffer<Float>(count: c.outputs)
+    blan_k_conv_backward_weights_reference(
+      &shape, expected.pointer, expectedBias.pointer, in0.pointer, in1.pointer, dOut.pointer)
+    let tolerance = c.tolerance(BLAN_K_CONV_DIRECT, terms: c.batch * output.area)
+    try onEveryInstructionSet { isa in
+      var first: [Float]?
+      for threads in [1, 2, 5] as [Int32] {
+        let workspace = try AlignedBuffer<Float>(
+          count: blan_k_conv_backward_weights_workspace_count(&shape, threads))
+        let actual = try AlignedBuffer<Float>(count: count)
+        let actualBias = try AlignedBuffer<Float>(count: c.outputs)
+        for accumulate in [false, true] {
+          blan_k_conv_backward_weights(
+            &shape, actual.pointer, actualBias.pointer, accumulate, in0.pointer, in1.pointer, dOut.pointer,
+            workspace.pointer, threads)
+        }
+        for index in 0..<count { actual.pointer[index] /= 2 }
+        for index in 0..<c.outputs { actualBias.pointer[index] /= 2 }
+        #expect(relativeError(actual, expected) <= tolerance, "\(c), isa \(isa)")
+        #expect(relativeError(actualBias, expectedBias) <= tolerance, "\(c), isa \(isa)")
+        let values = Array(actual.elements)
+        #expect(first == nil || first == values, "\(threads) threads differ: \(c), isa \(isa)")
+        first = values
+      }
+    }
+  }
+
+  @Test func anImageDoesNotDependOnItsBatch() throws {
+    let one = ConvolutionCase(inputs: (32, 0), height: 9, width: 9, outputs: 32)
+    var noise = Noise(4)
+    let weights = try AlignedBuffer<Float>(count: 32 * 32 * 9)
+    noise.fill(weights)
+    let map = try BlockedMap(TensorShape(32, 9, 9), batch: 4, noise: &noise)
+    try onEveryInstructionSet { isa in
+      for method in one.methods {
+        func run(batch: Int, at image: Int) throws -> [Float] {
+          var c = one
+          c.batch = batch
+          var shape = c.shape
+          let packed = try AlignedBuffer<Float>(count: blan_k_conv_packed_count(&shape, method))
+          blan_k_conv_pack(&shape, method, weights.pointer, nil, packed.pointer, 1)
+          let workspace = try AlignedBuffer<Float>(count: blan_k_conv_workspace_count(&shape, method, 2))
+          let out = try BlockedMap(TensorShape(32, 9, 9), batch: batch)
+          let stride = map.shape.blockedCount
+          blan_k_conv_forward(
+            &shape, method, out.pointer, map.pointer + image * stride, nil, packed.pointer, nil, nil, false,
+            workspace.pointer, 2)
+          return Array(out.buffer.elements)
+        }
+        let together = try run(batch: 4, at: 0)
+        for image in 0..<4 {
+          let alone = try run(batch: 1, at: image)
+          #expect(Array(together[(image * alone.count)..<((image + 1) * alone.count)]) == alone, "isa \(isa)")
+        }
+      }
+    }
+  }
+
+  private func inputShapes(of c: ConvolutionCase) -> (TensorShape, TensorShape) {
+    (
+      TensorShape(c.inputs.0, c.height / c.upsample.0, c.width / c.upsample.0),
+      TensorShape(c.inputs.1, c.height / c.upsample.1, c.width / c.upsample.1)
+    )
+  }
+
+  private func inputs(of c: ConvolutionCase, _ noise: inout Noise) throws -> (BlockedMap, BlockedMap) {
+    let shapes = inputShapes(of: c)
+    return (
+      try BlockedMap(shapes.0, batch: c.batch, noise: &noise), try BlockedMap(shapes.1, batch: c.batch, noise: &noise)
+    )
+  }
+
+  private func emptyInputs(of c: ConvolutionCase) throws -> (BlockedMap, BlockedMap) {
+    let shapes = inputShapes(of: c)
+    return (try BlockedMap(shapes.0, batch: c.batch), try BlockedMap(shapes.1, batch: c.batch))
+  }
+}
