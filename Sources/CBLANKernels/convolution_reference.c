@@ -1,152 +1,126 @@
-#include "convolution_shape.h"
+/* Convolution and its gradients by plain loops: slow, short, and what the tests compare with. */
+#include "convolution_internal.h"
 
-/* Plain loops over real channels; every array access goes through these two. */
-static size_t blocked_index(
-    size_t channels, size_t height, size_t width, size_t image, size_t channel, size_t y, size_t x)
+/* Index of channel c at (y, x) of image n in a blocked map. */
+static size_t at(size_t channels, size_t height, size_t width, size_t n, size_t c, size_t y, size_t x)
 {
-    const size_t block = image * blan_k_blocks(channels) + channel / 16;
-    return ((block * height + y) * width + x) * 16 + channel % 16;
+    return (((n * blocks_of(channels) + c / BLAN_BLOCK) * height + y) * width + x) * BLAN_BLOCK + c % BLAN_BLOCK;
 }
 
-static size_t weight_index(const blan_k_conv_shape *s, size_t out, size_t in, size_t ky, size_t kx)
+/* One term of a convolution: which input cell, output cell and weight meet. */
+typedef struct term {
+    size_t input, in_cell, out_cell, weight;
+} term;
+
+typedef void (*visit)(void *context, const term *t);
+
+/* Calls visit for every multiply-accumulate of the convolution that meets the map. */
+static void for_each_term(const blan_k_conv_shape *s, visit function, void *context)
 {
-    return ((out * (s->in_channels[0] + s->in_channels[1]) + in) * s->kernel + ky) * s->kernel + kx;
+    const size_t height = blan_k_conv_out_height(s), width = blan_k_conv_out_width(s), taps = s->kernel * s->kernel;
+    const size_t channels = s->in_channels[0] + s->in_channels[1];
+    for (size_t n = 0; n < s->batch; n++)
+        for (size_t k = 0; k < s->out_channels; k++)
+            for (size_t y = 0; y < height; y++)
+                for (size_t x = 0; x < width; x++)
+                    for (size_t c = 0; c < channels; c++)
+                        for (size_t tap = 0; tap < taps; tap++) {
+                            const size_t row = y * s->stride + tap / s->kernel - s->padding;
+                            const size_t column = x * s->stride + tap % s->kernel - s->padding;
+                            if (row >= s->in_height || column >= s->in_width)
+                                continue; /* padding: negative places wrap round to huge ones */
+                            const size_t input = c >= s->in_channels[0], f = s->in_upsample[input];
+                            const size_t local = input ? c - s->in_channels[0] : c;
+                            const term t = {
+                                .input = input,
+                                .in_cell = at(s->in_channels[input], s->in_height / f, s->in_width / f, n, local,
+                                              row / f, column / f),
+                                .out_cell = at(s->out_channels, height, width, n, k, y, x),
+                                .weight = (k * channels + c) * taps + tap,
+                            };
+                            function(context, &t);
+                        }
 }
 
-static size_t output_index(const blan_k_conv_shape *s, size_t image, size_t channel, size_t y, size_t x)
+typedef struct forward_context {
+    const float *in[2], *weights;
+    float *out;
+} forward_context;
+
+static void add_product(void *context, const term *t)
 {
-    return blocked_index(
-        s->out_channels, blan_k_conv_out_height(s), blan_k_conv_out_width(s), image, channel, y, x);
+    forward_context *f = context;
+    f->out[t->out_cell] += f->in[t->input][t->in_cell] * f->weights[t->weight];
 }
 
-/* Where the pixel that tap (ky, kx) of output (y, x) reads lies in the input that holds torch channel `in`;
-   false in the padding. */
-static bool input_index(
-    const blan_k_conv_shape *s, size_t image, size_t in, size_t y, size_t x, size_t ky, size_t kx, size_t *input,
-    size_t *index)
+void blan_k_conv_forward_reference(const blan_k_conv_shape *shape, float *out, const float *in0, const float *in1,
+                                   const float *weights, const float *scale, const float *bias, const float *residual,
+                                   bool relu)
 {
-    const size_t row = y * s->stride + ky, column = x * s->stride + kx, p = s->padding;
-    if (row < p || row - p >= s->in_height || column < p || column - p >= s->in_width)
-        return false;
-    *input = in >= s->in_channels[0];
-    const size_t channel = in - (*input ? s->in_channels[0] : 0), factor = s->in_upsample[*input];
-    *index = blocked_index(
-        s->in_channels[*input], blan_k_stored_height(s, *input), blan_k_stored_width(s, *input), image, channel,
-        (row - p) / factor, (column - p) / factor);
-    return true;
+    const size_t height = blan_k_conv_out_height(shape), width = blan_k_conv_out_width(shape);
+    const size_t padded = blocks_of(shape->out_channels) * BLAN_BLOCK;
+    for (size_t i = 0; i < shape->batch * padded * height * width; i++)
+        out[i] = 0;
+    forward_context context = {{in0, in1}, weights, out};
+    for_each_term(shape, add_product, &context);
+    for (size_t n = 0; n < shape->batch; n++)
+        for (size_t k = 0; k < shape->out_channels; k++)
+            for (size_t place = 0; place < height * width; place++) {
+                const size_t i = at(shape->out_channels, height, width, n, k, place / width, place % width);
+                float value = out[i] * (scale != NULL ? scale[k] : 1) + (bias != NULL ? bias[k] : 0) +
+                              (residual != NULL ? residual[i] : 0);
+                out[i] = relu && value < 0 ? 0 : value;
+            }
 }
 
-static double one_output(
-    const blan_k_conv_shape *s, const float *const inputs[2], const float *weights, size_t image, size_t out,
-    size_t y, size_t x)
+typedef struct backward_context {
+    float *d_in[2], *d_weights;
+    const float *in[2], *d_out, *weights;
+} backward_context;
+
+static void add_input_gradient(void *context, const term *t)
 {
-    double sum = 0;
-    size_t input, index;
-    for (size_t in = 0; in < s->in_channels[0] + s->in_channels[1]; in++)
-        for (size_t ky = 0; ky < s->kernel; ky++)
-            for (size_t kx = 0; kx < s->kernel; kx++)
-                if (input_index(s, image, in, y, x, ky, kx, &input, &index))
-                    sum += (double)weights[weight_index(s, out, in, ky, kx)] * (double)inputs[input][index];
-    return sum;
+    backward_context *b = context;
+    b->d_in[t->input][t->in_cell] += b->d_out[t->out_cell] * b->weights[t->weight];
 }
 
-void blan_k_conv_forward_reference(
-    const blan_k_conv_shape *s, float *out, const float *in0, const float *in1, const float *weights,
-    const float *bias, const float *residual, bool relu)
+static void add_weight_gradient(void *context, const term *t)
 {
-    const float *const inputs[2] = {in0, in1};
-    for (size_t image = 0; image < s->batch; image++)
-        for (size_t k = 0; k < blan_k_blocks(s->out_channels) * 16; k++)
-            for (size_t y = 0; y < blan_k_conv_out_height(s); y++)
-                for (size_t x = 0; x < blan_k_conv_out_width(s); x++) {
-                    const size_t index = output_index(s, image, k, y, x);
-                    double value = k < s->out_channels ? one_output(s, inputs, weights, image, k, y, x) : 0;
-                    value += (bias ? (double)bias[k] : 0) + (residual ? (double)residual[index] : 0);
-                    out[index] = (float)(relu && value < 0 ? 0 : value);
-                }
+    backward_context *b = context;
+    b->d_weights[t->weight] += b->d_out[t->out_cell] * b->in[t->input][t->in_cell];
 }
 
-/* Pixels of the convolution's view that are copies of stored pixel (row, column) are visited in turn. */
-static double one_input_gradient(
-    const blan_k_conv_shape *s, const float *d_out, const float *weights, size_t image, size_t in, size_t row,
-    size_t column)
+void blan_k_conv_backward_data_reference(const blan_k_conv_shape *shape, float *d_in0, float *d_in1,
+                                         const float *d_out, const float *weights)
 {
-    double sum = 0;
-    for (size_t ky = 0; ky < s->kernel; ky++)
-        for (size_t kx = 0; kx < s->kernel; kx++) {
-            const size_t py = row + s->padding, px = column + s->padding;
-            if (py < ky || px < kx || (py - ky) % s->stride || (px - kx) % s->stride)
-                continue;
-            const size_t y = (py - ky) / s->stride, x = (px - kx) / s->stride;
-            if (y >= blan_k_conv_out_height(s) || x >= blan_k_conv_out_width(s))
-                continue;
-            for (size_t k = 0; k < s->out_channels; k++)
-                sum += (double)weights[weight_index(s, k, in, ky, kx)] * (double)d_out[output_index(s, image, k, y, x)];
-        }
-    return sum;
-}
-
-void blan_k_conv_backward_data_reference(
-    const blan_k_conv_shape *s, float *d_in0, float *d_in1, bool accumulate0, bool accumulate1, const float *d_out,
-    const float *weights)
-{
-    float *const gradients[2] = {d_in0, d_in1};
-    const bool accumulate[2] = {accumulate0, accumulate1};
-    for (size_t input = 0; input < 2; input++) {
-        if (!gradients[input] || s->in_channels[input] == 0)
+    backward_context context = {.d_in = {d_in0, d_in1}, .d_out = d_out, .weights = weights};
+    for (size_t i = 0; i < 2; i++) {
+        const size_t f = shape->in_upsample[i], blocks = blocks_of(shape->in_channels[i]);
+        if (blocks == 0)
             continue;
-        const size_t height = blan_k_stored_height(s, input), width = blan_k_stored_width(s, input);
-        const size_t factor = s->in_upsample[input], channels = s->in_channels[input];
-        for (size_t image = 0; image < s->batch; image++)
-            for (size_t c = 0; c < blan_k_blocks(channels) * 16; c++)
-                for (size_t y = 0; y < height; y++)
-                    for (size_t x = 0; x < width; x++) {
-                        const size_t index = blocked_index(channels, height, width, image, c, y, x);
-                        double value = accumulate[input] ? (double)gradients[input][index] : 0;
-                        for (size_t dy = 0; dy < factor && c < channels; dy++)
-                            for (size_t dx = 0; dx < factor; dx++)
-                                value += one_input_gradient(
-                                    s, d_out, weights, image, c + (input ? s->in_channels[0] : 0), y * factor + dy,
-                                    x * factor + dx);
-                        gradients[input][index] = (float)value;
-                    }
+        const size_t count = shape->batch * blocks * BLAN_BLOCK * (shape->in_height / f) * (shape->in_width / f);
+        for (size_t cell = 0; cell < count; cell++)
+            context.d_in[i][cell] = 0;
     }
+    for_each_term(shape, add_input_gradient, &context);
 }
 
-static double one_weight_gradient(
-    const blan_k_conv_shape *s, const float *const inputs[2], const float *d_out, size_t out, size_t in, size_t ky,
-    size_t kx)
+void blan_k_conv_backward_weights_reference(const blan_k_conv_shape *shape, float *d_weights, float *d_bias,
+                                            const float *in0, const float *in1, const float *d_out)
 {
-    double sum = 0;
-    size_t input, index;
-    for (size_t image = 0; image < s->batch; image++)
-        for (size_t y = 0; y < blan_k_conv_out_height(s); y++)
-            for (size_t x = 0; x < blan_k_conv_out_width(s); x++)
-                if (input_index(s, image, in, y, x, ky, kx, &input, &index))
-                    sum += (double)d_out[output_index(s, image, out, y, x)] * (double)inputs[input][index];
-    return sum;
-}
-
-void blan_k_conv_backward_weights_reference(
-    const blan_k_conv_shape *s, float *d_weights, float *d_bias, bool accumulate, const float *in0,
-    const float *in1, const float *d_out)
-{
-    const float *const inputs[2] = {in0, in1};
-    for (size_t k = 0; k < s->out_channels; k++) {
-        for (size_t in = 0; in < s->in_channels[0] + s->in_channels[1]; in++)
-            for (size_t ky = 0; ky < s->kernel; ky++)
-                for (size_t kx = 0; kx < s->kernel; kx++) {
-                    float *cell = &d_weights[weight_index(s, k, in, ky, kx)];
-                    const double sum = one_weight_gradient(s, inputs, d_out, k, in, ky, kx);
-                    *cell = (float)(accumulate ? (double)*cell + sum : sum);
-                }
-        if (!d_bias)
-            continue;
-        double sum = accumulate ? (double)d_bias[k] : 0;
-        for (size_t image = 0; image < s->batch; image++)
-            for (size_t y = 0; y < blan_k_conv_out_height(s); y++)
-                for (size_t x = 0; x < blan_k_conv_out_width(s); x++)
-                    sum += (double)d_out[output_index(s, image, k, y, x)];
+    const size_t height = blan_k_conv_out_height(shape), width = blan_k_conv_out_width(shape);
+    const size_t channels = shape->in_channels[0] + shape->in_channels[1];
+    for (size_t i = 0; i < shape->out_channels * channels * shape->kernel * shape->kernel; i++)
+        d_weights[i] = 0;
+    backward_context context = {.in = {in0, in1}, .d_out = d_out, .d_weights = d_weights};
+    for_each_term(shape, add_weight_gradient, &context);
+    if (d_bias == NULL)
+        return;
+    for (size_t k = 0; k < shape->out_channels; k++) {
+        double sum = 0;
+        for (size_t n = 0; n < shape->batch; n++)
+            for (size_t place = 0; place < height * width; place++)
+                sum += d_out[at(shape->out_channels, height, width, n, k, place / width, place % width)];
         d_bias[k] = (float)sum;
     }
 }

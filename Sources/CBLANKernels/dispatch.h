@@ -1,29 +1,84 @@
-/* How a kernel family gets one implementation per instruction set. For a family `pooling`:
+/*
+ * How a kernel reaches the instruction set of the CPU it runs on.
+ *
+ * A tile function does a small, sequential piece of work and is written once, in tiles/<family>.h, on the vector type
+ * of vector.h. isa_portable.c, isa_avx2.c and isa_avx512.c include those files under their own target attribute and
+ * export one table each; dispatch.c picks a table once. Drivers (convolution_direct.c, ...) are plain C: they cut the
+ * work into tasks, run them through blan_k_parallel_for, and call the tile functions through blan_k_tiles().
+ *
+ * To add a family: write tiles/<family>.h, add its functions to blan_k_tile_table and to isa_table.h.
+ */
+#ifndef BLAN_DISPATCH_H
+#define BLAN_DISPATCH_H
 
-   pooling_kernels.h      struct blan_k_pooling_kernels { function pointers }, and
-                          extern const struct blan_k_pooling_kernels blan_k_pooling_{portable,avx2,avx512};
-   pooling_body.h         the micro-kernels, written once against vector.h's `vec` (LANES floats) as static functions,
-                          then the family's table, named with KERNELS(pooling)
-   pooling_avx2.c         #include "vector_avx2.h"      every function from here on is compiled for AVX2 and FMA
-                          #include "pooling_body.h"
-                          #include "vector_end.h"
-   pooling_portable.c, pooling_avx512.c                 likewise
-   pooling.c              the public entries: BLAN_K_SELECT(pooling) picks the table, tasks go through
-                          blan_k_parallel_for; no function here is compiled for more than the baseline
+#include <stdbool.h>
+#include <stddef.h>
 
-   A task function that is given to blan_k_parallel_for may live on either side, but vector code only in the body. */
-#ifndef BLAN_K_DISPATCH_H
-#define BLAN_K_DISPATCH_H
+/* Where a tile of the direct convolution reads and writes. */
+typedef struct blan_k_gather_tile {
+    const float *const *pixels; /* [entries][max_pixels]: first channel of the pixel that an entry's tap meets */
+    const size_t *steps;        /* [entries][max_pixels]: floats to the pixel's next channel block, 0 at zero padding */
+    const size_t *in_blocks;    /* [entries] */
+    const size_t *weights;      /* [entries]: floats, per output block, from w to the entry's weights */
+    size_t entries;
+    float *const *outputs;          /* [pixels]: first channel of each output pixel in the first block written */
+    const float *const *residuals;  /* the same for the residual; NULL = none */
+    size_t out_block_step;          /* floats from one output block of a pixel to the next */
+    const float *bias;              /* of the first block written; NULL = none */
+    bool relu;
+    bool accumulate; /* add to what outputs holds */
+} blan_k_gather_tile;
 
-#include "include/blan_dispatch.h"
+/* Where a Winograd tile's window lies: it may reach over every edge of the map. */
+typedef struct blan_k_winograd_input {
+    const float *plane;  /* the channel block's map in memory */
+    size_t plane_width;  /* of that map */
+    ptrdiff_t y, x;      /* the window's first pixel, in the map as the convolution sees it */
+    size_t height, width; /* of the map as the convolution sees it */
+    unsigned shift;      /* that map is 2^shift times as large as the one in memory */
+} blan_k_winograd_input;
 
-#if defined(__x86_64__)
-#define BLAN_K_SELECT(family)                                                                                      \
-    (blan_k_isa_in_use() == BLAN_K_ISA_AVX512 ? &blan_k_##family##_avx512                                          \
-     : blan_k_isa_in_use() == BLAN_K_ISA_AVX2 ? &blan_k_##family##_avx2                                            \
-                                              : &blan_k_##family##_portable)
-#else
-#define BLAN_K_SELECT(family) (&blan_k_##family##_portable)
-#endif
+/* What the output transform of a Winograd tile adds and where it writes. */
+typedef struct blan_k_winograd_output {
+    float *out;            /* first pixel of the tile in its output block */
+    const float *residual; /* the same for the residual; NULL = none */
+    size_t row_step;       /* floats between rows of out */
+    size_t rows, columns;  /* how much of the tile lies inside the map */
+    const float *bias;     /* of the output block; NULL = none */
+    bool relu;
+    bool accumulate;
+} blan_k_winograd_output;
+
+typedef struct blan_k_tile_table {
+    size_t tile_pixels; /* most pixels that multiply and gather take at once */
+    size_t tile_blocks; /* most output blocks */
+
+    /* out[b][p][16] = sum over in_blocks and 16 channels of a[ib][p][c] * w[ib][c][b][16]; pixels are adjacent. */
+    void (*multiply)(size_t pixels, size_t blocks, float *out, size_t out_block_step, const float *a,
+                     size_t a_block_step, size_t in_blocks, const float *w);
+
+    /* The direct convolution of `pixels` output pixels x `blocks` output blocks. An entry's
+       weights are [in_blocks][16][blocks][16]. */
+    void (*gather)(size_t pixels, size_t blocks, const blan_k_gather_tile *tile, const float *w);
+
+    /* Weight gradient: dw[c][16] += sum over `pixels` of x[p * x_step + c] * dy[p * 16 + k]. */
+    void (*outer)(size_t pixels, float *dw, const float *x, size_t x_step, const float *dy);
+
+    /* Winograd transforms of one tile and one channel block, F(2x2) and F(4x4). v, m_tile: one vector for each element
+       of the window, `step` floats apart. */
+    void (*winograd_input[2])(float *v, size_t step, const blan_k_winograd_input *input);
+    void (*winograd_output[2])(const blan_k_winograd_output *output, const float *m_tile, size_t step);
+
+    /* The stem: `pixels` adjacent outputs (stride 2) of `blocks` output blocks from padded planar rows.
+       plane: first pixel of the window in channel 0; w: [3 * 7 * 7][blocks][16]. */
+    void (*stem)(size_t pixels, size_t blocks, float *out, size_t out_block_step, const float *plane, size_t row_step,
+                 size_t plane_step, const float *w, const float *bias, bool relu);
+
+} blan_k_tile_table;
+
+extern const blan_k_tile_table blan_k_tiles_portable, blan_k_tiles_avx2, blan_k_tiles_avx512;
+
+/* The table of the instruction set in force. */
+const blan_k_tile_table *blan_k_tiles(void);
 
 #endif

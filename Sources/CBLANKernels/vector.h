@@ -1,28 +1,22 @@
-/* What the bodies are written against; included by vector_<set>.h, which defines LANES, the number of floats in a
-   register of the set, and ISA, its suffix. A block of 16 channels is PARTS registers. */
+/* Sixteen floats as the compiler's vector type: one AVX-512 register, two of AVX2, four of SSE2. The tile functions
+   are written once on it and compiled for each instruction set (see dispatch.h). */
+#ifndef BLAN_VECTOR_H
+#define BLAN_VECTOR_H
+
 #include <stddef.h>
-#include <string.h>
 
-#define PARTS (16 / LANES)
+enum { BLAN_BLOCK = 16 };
 
-typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
+typedef float v16 __attribute__((vector_size(64), aligned(64), may_alias));
+typedef int v16i __attribute__((vector_size(64), aligned(64), may_alias));
 
-#define BLAN_K_JOIN3(a, b, c) a##b##_##c
-#define BLAN_K_JOIN(a, b, c) BLAN_K_JOIN3(a, b, c)
-#define KERNELS(family) BLAN_K_JOIN(blan_k_, family, ISA)
+#define BLAN_INLINE static inline __attribute__((always_inline))
 
-#define INLINE static inline __attribute__((always_inline))
+BLAN_INLINE v16 v16_load(const float *address) { return *(const v16 *)address; }
+BLAN_INLINE void v16_store(float *address, v16 value) { *(v16 *)address = value; }
+BLAN_INLINE v16 v16_splat(float value) { return (v16){0} + value; }
+BLAN_INLINE v16 v16_select(v16i mask, v16 yes, v16 no) { return (v16)((mask & (v16i)yes) | (~mask & (v16i)no)); }
+BLAN_INLINE v16 v16_max(v16 a, v16 b) { return v16_select(a > b, a, b); }
+BLAN_INLINE v16 v16_relu(v16 a) { return v16_max(a, v16_splat(0)); }
 
-/* Alignment is that of a float: unaligned moves cost nothing on aligned addresses. */
-INLINE vec load(const float *from)
-{
-    vec value;
-    memcpy(&value, from, sizeof value);
-    return value;
-}
-
-INLINE void store(float *to, vec value) { memcpy(to, &value, sizeof value); }
-
-INLINE vec splat(float value) { return (vec){} + value; }
-
-INLINE vec maximum(vec a, vec b) { return a > b ? a : b; }
+#endif
