@@ -74,6 +74,15 @@ typedef struct blan_k_tile_table {
     void (*stem)(size_t pixels, size_t blocks, float *out, size_t out_block_step, const float *plane, size_t row_step,
                  size_t plane_step, const float *w, const float *bias, bool relu);
 
+    /* RDAM: see tiles/attention.h. */
+    void (*pool_locations)(size_t area, const float *map, const float *gate, float *sum, float *maximum);
+    void (*pool_channels)(size_t count, size_t channels, const float *map, size_t block_step, const float *gate,
+                          float *mean, float *maximum);
+    void (*attend)(size_t area, float *out, const float *map, const float *channel_gate, const float *location_gate,
+                   const float *residual);
+
+    /* out[0..4) = rows w, w + row_step, ... times x. */
+    void (*dot4)(size_t count, float *out, const float *x, const float *w, size_t row_step);
 } blan_k_tile_table;
 
 extern const blan_k_tile_table blan_k_tiles_portable, blan_k_tiles_avx2, blan_k_tiles_avx512;

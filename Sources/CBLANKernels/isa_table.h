@@ -1,5 +1,7 @@
 /* The body of isa_portable.c, isa_avx2.c and isa_avx512.c: every tile function, compiled for the including file's
    target, gathered in the table it names. Before: TILE_PIXELS, TILE_BLOCKS, OUTER_CHANNELS and TILE_TABLE. */
+#include "tiles/attention.h"
+#include "tiles/dot.h"
 #include "tiles/gather.h"
 #include "tiles/multiply.h"
 #include "tiles/outer.h"
@@ -15,4 +17,8 @@ const blan_k_tile_table TILE_TABLE = {
     .winograd_input = {winograd2_input, winograd4_input},
     .winograd_output = {winograd2_output, winograd4_output},
     .stem = stem,
+    .pool_locations = pool_locations,
+    .pool_channels = pool_channels,
+    .attend = attend,
+    .dot4 = dot4,
 };

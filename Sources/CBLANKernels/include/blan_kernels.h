@@ -1,0 +1,12 @@
+/* Every kernel family. */
+#ifndef BLAN_KERNELS_H
+#define BLAN_KERNELS_H
+
+#include "blan_attention.h"
+#include "blan_convolution.h"
+#include "blan_isa.h"
+#include "blan_linear.h"
+#include "blan_parallel.h"
+#include "blan_stem.h"
+
+#endif
