@@ -48,7 +48,7 @@ let package = Package(
       name: "CBLANSupport",
       cSettings: [.unsafeFlags(["-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])]),
 
-    module("BLANTensors", []),
+    module("BLANTensors", ["CBLANSupport"]),
     module("BLANNetwork", ["BLANTensors"]),
     module("BLANWeights", ["BLANTensors", "BLANNetwork"]),
     module("BLANImages", ["BLANTensors", "CBLANKernels", "CJPEG", "CPNG"]),

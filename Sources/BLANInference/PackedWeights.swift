@@ -1,0 +1,118 @@
+import BLANNetwork
+import BLANTensors
+import CBLANKernels
+import Glibc
+
+/// What a step computes with: weights folded, packed for its kernel, and the kernel's shape for one image.
+enum PackedStep {
+  case stem(shape: blan_k_stem_shape, weights: AlignedBuffer<Float>, bias: AlignedBuffer<Float>)
+  case convolution(
+    shape: blan_k_conv_shape, method: blan_k_conv_method, weights: AlignedBuffer<Float>, bias: AlignedBuffer<Float>?)
+  case channelGate(ChannelMLP)
+  case spatialGate(weights: AlignedBuffer<Float>)
+  case attend
+  case linear(weights: AlignedBuffer<Float>, bias: AlignedBuffer<Float>)
+
+  struct ChannelMLP {
+    let fc1Weight: AlignedBuffer<Float>
+    let fc1Bias: AlignedBuffer<Float>
+    let fc2Weight: AlignedBuffer<Float>
+    let fc2Bias: AlignedBuffer<Float>
+    let hidden: Int
+  }
+}
+
+/// Folds and packs the weights of each step.
+struct WeightPacker<Source: TensorSource> {
+  let source: Source
+  let threads: Int32
+
+  func pack(_ step: InferenceStep) throws -> PackedStep {
+    switch step {
+    case .stem(_, let stem): return try packStem(stem)
+    case .convolution(_, let fused): return try packConvolution(fused)
+    case .channelGate(_, _, let gate): return try packChannelGate(gate)
+    case .spatialGate(_, _, let gate):
+      return .spatialGate(weights: try copy(gate.weight, [1, 2, SpatialGate.kernel, SpatialGate.kernel]))
+    case .attend: return .attend
+    case .linear(_, _, let shape, let layer): return try packLinear(layer, shape)
+    }
+  }
+
+  private func packStem(_ stem: InferenceStep.Stem) throws -> PackedStep {
+    let layer = stem.convolution
+    var shape = blan_k_stem_shape(
+      batch: 1, height: stem.inputSize, width: stem.inputSize, out_channels: layer.outputChannels)
+    let (scale, bias) = try fold(stem.batchNorm)
+    let packed = try AlignedBuffer<Float>(count: blan_k_stem_packed_count(&shape), purpose: layer.weight)
+    try source.withTensor(layer.weight, shape: layer.weightShape) {
+      blan_k_stem_pack(&shape, $0.baseAddress, scale.pointer, packed.pointer)
+    }
+    return .stem(shape: shape, weights: packed, bias: bias)
+  }
+
+  private func packConvolution(_ fused: InferenceStep.FusedConvolution) throws -> PackedStep {
+    let layer = fused.convolution
+    let channels = layer.inputChannels
+    let second = channels.count > 1 ? channels[1] : 0
+    var shape = blan_k_conv_shape(
+      batch: 1, in_channels: (channels[0], second),
+      in_upsample: (fused.inputs[0].upsample, fused.inputs.count > 1 ? fused.inputs[1].upsample : 1),
+      in_height: fused.inputHeight, in_width: fused.inputWidth, out_channels: layer.outputChannels,
+      kernel: layer.kernel, stride: layer.stride, padding: layer.padding)
+    // Chosen for one image whatever the batch: an image's result must not depend on its company.
+    let method = blan_k_conv_choose(&shape, threads)
+    let folded = try fused.batchNorm.map { try fold($0) }
+    let packed = try AlignedBuffer<Float>(count: blan_k_conv_packed_count(&shape, method), purpose: layer.weight)
+    try source.withTensor(layer.weight, shape: layer.weightShape) {
+      blan_k_conv_pack(&shape, method, $0.baseAddress, folded?.scale.pointer, packed.pointer, threads)
+    }
+    var bias = folded?.bias
+    if let name = layer.bias { bias = try copy(name, [layer.outputChannels]) }
+    return .convolution(shape: shape, method: method, weights: packed, bias: bias)
+  }
+
+  private func packChannelGate(_ gate: ChannelGate) throws -> PackedStep {
+    .channelGate(
+      PackedStep.ChannelMLP(
+        fc1Weight: try copy(gate.prefix + ".fc1.weight", [gate.hidden, gate.channels]),
+        fc1Bias: try copy(gate.prefix + ".fc1.bias", [gate.hidden]),
+        fc2Weight: try copy(gate.prefix + ".fc2.weight", [gate.channels, gate.hidden]),
+        fc2Bias: try copy(gate.prefix + ".fc2.bias", [gate.channels]), hidden: gate.hidden))
+  }
+
+  private func packLinear(_ layer: Linear, _ shape: TensorShape) throws -> PackedStep {
+    let rows = blan_k_linear_padded_outputs(layer.outputs)
+    let packed = try AlignedBuffer<Float>(count: rows * shape.blockedCount, purpose: layer.weight)
+    try source.withTensor(layer.weight, shape: [layer.outputs, layer.inputs]) {
+      blan_k_linear_pack($0.baseAddress, layer.outputs, shape.channels, shape.area, packed.pointer)
+    }
+    return .linear(weights: packed, bias: try copy(layer.bias, [layer.outputs]))
+  }
+
+  /// Batch norm with running statistics as a scale and an offset of each channel.
+  private func fold(_ layer: BatchNorm) throws -> (scale: AlignedBuffer<Float>, bias: AlignedBuffer<Float>) {
+    let scale = try copy(layer.weight, [layer.channels])
+    let bias = try copy(layer.bias, [layer.channels])
+    let mean = try copy(layer.runningMean, [layer.channels])
+    let variance = try copy(layer.runningVariance, [layer.channels])
+    for channel in 0..<layer.channels {
+      scale.pointer[channel] /= (variance.pointer[channel] + BatchNorm.epsilon).squareRoot()
+      bias.pointer[channel] -= mean.pointer[channel] * scale.pointer[channel]
+    }
+    return (scale, bias)
+  }
+
+  /// A copy, padded with zeros to whole blocks of 16.
+  private func copy(_ name: String, _ shape: [Int]) throws -> AlignedBuffer<Float> {
+    let buffer = try AlignedBuffer<Float>(count: ChannelBlock.padded(shape.reduce(1, *)), purpose: name)
+    try source.withTensor(name, shape: shape) { values in
+      for index in 0..<values.count { buffer.pointer[index] = values[index] }
+    }
+    return buffer
+  }
+}
+
+extension Convolution {
+  var weightShape: [Int] { [outputChannels, inputChannels.reduce(0, +), kernel, kernel] }
+}

@@ -1,0 +1,125 @@
+import BLANNetwork
+import BLANTensors
+import CBLANKernels
+
+/// A network ready to predict: its plan, its packed weights, and a pool of memory for calls.
+///
+/// It never changes, so any number of threads may predict with one at the same time; each call works on `threads`
+/// threads. Results depend neither on that number nor on which images share a batch.
+public final class Predictor: @unchecked Sendable {
+  /// Images worked on at once; larger batches are cut up, which bounds memory.
+  public static let largestChunk = 8
+
+  public let network: Network
+  public let threads: Int
+  let plan: InferencePlan
+  private let packed: [PackedStep]
+  private let fusion: ScoreFusion
+  private let pool = ContextPool()
+
+  /// - Parameters:
+  ///   - source: the weights; read once and not kept.
+  ///   - threads: 1 to 1024.
+  ///   - keeping: nodes of the graph whose maps `run` can read out, beside the usual outputs.
+  /// - Throws: what the source throws of a missing or misshapen tensor, and `BLANError.outOfMemory`.
+  public init(
+    configuration: Configuration, source: some TensorSource, threads: Int, keeping: (Network) -> [NodeID] = { _ in [] }
+  ) throws {
+    network = Network(configuration)
+    self.threads = try ThreadBudget.resolve(threads)
+    plan = try InferencePlan(network, keeping: keeping(network))
+    let packer = WeightPacker(source: source, threads: Int32(self.threads))
+    packed = try plan.steps.map { try packer.pack($0) }
+    fusion = try ScoreFusion(network, source)
+  }
+
+  /// Predicts `batch` images.
+  ///
+  /// - Parameters:
+  ///   - pixels: batch x 3 x S x S normalised floats.
+  ///   - outputs: where results go; see ``PredictionOutputs``.
+  /// - Throws: `BLANError.outOfMemory` when a context cannot be made; nothing is written then.
+  public func predict(_ pixels: UnsafePointer<Float>, batch: Int, into outputs: PredictionOutputs) throws {
+    try run(pixels, batch: batch) { context, first, count in
+      write(context, count, to: outputs.advanced(by: first, network))
+    }
+  }
+
+  /// Runs the plan over chunks of the batch and shows each chunk's memory to `body` (context, first image, count).
+  func run(
+    _ pixels: UnsafePointer<Float>, batch: Int, timing: ((Int) -> Void)? = nil,
+    _ body: (ExecutionContext, Int, Int) -> Void
+  ) throws {
+    guard batch > 0 else { return }
+    let chunk = min(batch, Self.largestChunk)
+    let make = {
+      try ExecutionContext(capacity: chunk, plan: self.plan, packed: self.packed, threads: Int32(self.threads))
+    }
+    try pool.withContext(batch: chunk, make: make) { context in
+      let imageFloats = network.graph[network.pixels].shape.count
+      var first = 0
+      while first < batch {
+        let count = min(chunk, batch - first)
+        let execution = StepExecution(
+          plan: plan, context: context, batch: count, pixels: pixels + first * imageFloats, threads: Int32(threads))
+        for index in plan.steps.indices {
+          execution.run(plan.steps[index], packed[index])
+          timing?(index)
+        }
+        body(context, first, count)
+        first += count
+      }
+    }
+  }
+
+  private func write(_ context: ExecutionContext, _ count: Int, to outputs: PredictionOutputs) {
+    let attributes = network.configuration.attributes.count
+    let scores = network.levels.map { pointer(to: $0.classification.scores, in: context, batch: count) }
+    let stride = ChannelBlock.padded(2 * attributes)
+    for image in 0..<count {
+      fusion.run(
+        scores: scores.map { $0 + image * stride }, probabilities: outputs.probabilities + image * attributes,
+        scoresOut: outputs.scores.map { $0 + image * ScoreFusion.levels * 2 * attributes },
+        logitsOut: outputs.logits.map { $0 + image * 2 * attributes })
+    }
+    if let embeddings = outputs.embeddings { copyEmbeddings(context, count, to: embeddings) }
+    if let attention = outputs.attention { copyAttention(context, count, to: attention) }
+  }
+
+  private func copyEmbeddings(_ context: ExecutionContext, _ count: Int, to out: UnsafeMutablePointer<Float>) {
+    let size = embeddingSize
+    for (index, level) in network.levels.enumerated() {
+      let source = pointer(to: level.classification.embedding, in: context, batch: count)
+      for image in 0..<count {
+        (out + (image * Network.levelCount + index) * size)
+          .update(from: source + image * ChannelBlock.padded(size), count: size)
+      }
+    }
+  }
+
+  private func copyAttention(_ context: ExecutionContext, _ count: Int, to out: UnsafeMutablePointer<Float>) {
+    let total = attentionSizes.reduce(0) { $0 + $1 * $1 }
+    var offset = 0
+    for level in network.levels {
+      guard let gate = level.attention?.spatialGate else { continue }
+      let area = network.graph[gate].shape.area
+      let source = pointer(to: gate, in: context, batch: count)
+      for image in 0..<count { (out + image * total + offset).update(from: source + image * area, count: area) }
+      offset += area
+    }
+  }
+
+  /// First float of a node's map; the plan gives every node that is asked for a buffer.
+  func pointer(to node: NodeID, in context: ExecutionContext, batch: Int) -> UnsafeMutablePointer<Float> {
+    let buffer = plan.buffer(of: node)?.index ?? 0
+    return context.arena.pointer + plan.arena.offsets[buffer] * batch
+  }
+
+  /// Numbers in T_i.
+  public var embeddingSize: Int { network.graph[network.levels[0].classification.embedding].shape.channels }
+
+  /// Height and width of each spatial attention map, shallowest first; empty where the variant has none.
+  public var attentionSizes: [Int] {
+    network.levels.compactMap { $0.attention.map { network.graph[$0.spatialGate].shape.height } }
+  }
+}

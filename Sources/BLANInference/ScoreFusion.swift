@@ -1,0 +1,50 @@
+import BLANNetwork
+import BLANTensors
+import Glibc
+
+/// The decision from the classifiers' scores: s_5 = s_1 + .. + s_4, z[j, c] = Σ_k W[k, j] · s_k[j, c] (Eq. 6), and
+/// p_j = softmax(z[j, ·])[1]. Without fusion z is s_5.
+struct ScoreFusion: Sendable {
+  /// s_1..s_4 and their sum.
+  static let levels = Network.levelCount + 1
+
+  private let attributes: Int
+  /// [levels][attributes]; empty without fusion.
+  private let weights: [Float]
+
+  init(_ network: Network, _ source: some TensorSource) throws {
+    attributes = network.configuration.attributes.count
+    if case .fuseScores(let name, let levels) = network.graph[network.decision].operation {
+      weights = try source.withTensor(name, shape: [levels, attributes]) { Array($0) }
+    } else {
+      weights = []
+    }
+  }
+
+  /// One image. scores: s_1..s_4, [attributes][2] each; probabilities: [attributes]; scoresOut: [5][attributes][2];
+  /// logitsOut: [attributes][2].
+  func run(
+    scores: [UnsafeMutablePointer<Float>], probabilities: UnsafeMutablePointer<Float>,
+    scoresOut: UnsafeMutablePointer<Float>?, logitsOut: UnsafeMutablePointer<Float>?
+  ) {
+    for attribute in 0..<attributes {
+      var z: (Float, Float) = (0, 0)
+      for side in 0..<2 {
+        let index = 2 * attribute + side
+        var sum: Float = 0
+        var fused: Float = 0
+        for level in 0..<Network.levelCount {
+          let score = scores[level][index]
+          scoresOut?[level * 2 * attributes + index] = score
+          sum += score
+          if !weights.isEmpty { fused += weights[level * attributes + attribute] * score }
+        }
+        scoresOut?[Network.levelCount * 2 * attributes + index] = sum
+        fused = weights.isEmpty ? sum : fused + weights[Network.levelCount * attributes + attribute] * sum
+        logitsOut?[index] = fused
+        if side == 0 { z.0 = fused } else { z.1 = fused }
+      }
+      probabilities[attribute] = 1 / (1 + exp(z.0 - z.1))
+    }
+  }
+}

@@ -1,0 +1,8 @@
+/* What Swift cannot say by itself. */
+#ifndef BLAN_SUPPORT_H
+#define BLAN_SUPPORT_H
+
+#include "blan_affinity.h"
+#include "blan_last_error.h"
+
+#endif
