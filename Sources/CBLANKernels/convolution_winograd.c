@@ -3,8 +3,8 @@
  * multiplied with transformed weights as (m + 2)^2 matrix products, and transformed back to m x m outputs.
  *
  * Tiles, taken in order over the whole batch, are worked on in groups small enough that a group's transformed windows
- * (V) stay in the L2 cache. With many groups the threads share out the groups; with few, V of all tiles is made first
- * and the threads share out the output channels.
+ * (V) stay in the L2 cache. The threads share out the groups, equally many and equally large for each; only when there
+ * are hardly any tiles is V of all tiles made first, and the threads share out the output channels.
  *
  * V: [element of the window][input block][tile][16]. Packed weights U: [output group][element][input block][16 in]
  * [blocks of the group][16 out].
@@ -15,6 +15,7 @@
 enum {
     GROUP_FLOATS = 160 * 1024, /* of V aimed at for a group of tiles: with U's stream it fits an L2 cache of 1 MB */
     MOST_GROUP_TILES = 48,
+    LEAST_TILES = 6, /* a thread's share below which its rereading of all weights costs more than a shared V */
 };
 
 static size_t window_elements(size_t m) { return (m + 2) * (m + 2); }
@@ -121,6 +122,10 @@ typedef struct schedule {
     size_t product_floats;          /* of one worker */
 } schedule;
 
+/* Floats from one element of the window to the next. An odd number of cache lines: the elements of a tile, written
+   and read together, then fall into different sets of the caches. */
+static size_t element_step(size_t vectors) { return (vectors | 1) * BLAN_BLOCK; }
+
 static schedule plan(const conv_problem *problem, size_t m, int threads)
 {
     const size_t tile_pixels = blan_k_tiles()->tile_pixels, tile_blocks = blan_k_tiles()->tile_blocks;
@@ -129,11 +134,13 @@ static schedule plan(const conv_problem *problem, size_t m, int threads)
     schedule s = {.tiles_y = divide_up(problem->out_height, m), .tiles_x = divide_up(problem->out_width, m)};
     s.tiles = problem->batch * s.tiles_y * s.tiles_x;
     const size_t fitting = GROUP_FLOATS / (elements * channels) / tile_pixels * tile_pixels;
-    s.group = smaller(s.tiles, smaller(MOST_GROUP_TILES, larger(tile_pixels, fitting)));
+    const size_t most = smaller(MOST_GROUP_TILES, larger(tile_pixels, fitting));
+    s.shared = workers > 1 && s.tiles < LEAST_TILES * workers;
+    s.group = s.shared ? smaller(s.tiles, most)
+                       : divide_up(s.tiles, divide_up(divide_up(s.tiles, most), workers) * workers);
     s.groups = divide_up(s.tiles, s.group);
-    s.shared = workers > 1 && s.groups < 4 * workers && s.tiles <= 4 * MOST_GROUP_TILES;
-    s.window_floats = elements * channels * (s.shared ? s.groups * s.group : s.group);
-    s.product_floats = elements * tile_blocks * s.group * BLAN_BLOCK;
+    s.window_floats = elements * element_step(in_blocks_total(problem) * s.group) * (s.shared ? s.groups : 1);
+    s.product_floats = elements * element_step(tile_blocks * s.group);
     return s;
 }
 
@@ -187,7 +194,7 @@ static void transform_windows(const run_task *task, size_t group, size_t block, 
             .width = problem->in_width,
             .shift = shift,
         };
-        task->tiles->winograd_input[task->m / 4](v + (block * tiles + i) * BLAN_BLOCK, in_blocks * tiles * BLAN_BLOCK,
+        task->tiles->winograd_input[task->m / 4](v + (block * tiles + i) * BLAN_BLOCK, element_step(in_blocks * tiles),
                                                  &window);
     }
 }
@@ -204,12 +211,13 @@ static void multiply_and_transform(const run_task *task, size_t group, size_t ou
     const size_t first = output_group * task->group_blocks, blocks = smaller(task->group_blocks, out_blocks - first);
     const size_t element_weights = in_blocks * BLAN_BLOCK * blocks * BLAN_BLOCK;
     const float *weights = task->packed + first * block_weights(problem, task->m);
-    const size_t block_step = tiles * BLAN_BLOCK, element_step = blocks * block_step;
+    const size_t block_step = tiles * BLAN_BLOCK, product_step = element_step(blocks * tiles);
+    const size_t window_step = element_step(in_blocks * tiles);
     for (size_t e = 0; e < elements; e++)
         for (size_t i = 0; i < tiles; i += task->tiles->tile_pixels)
             task->tiles->multiply(smaller(task->tiles->tile_pixels, tiles - i), blocks,
-                                  products + e * element_step + i * BLAN_BLOCK, block_step,
-                                  v + (e * in_blocks * tiles + i) * BLAN_BLOCK, block_step, in_blocks,
+                                  products + e * product_step + i * BLAN_BLOCK, block_step,
+                                  v + e * window_step + i * BLAN_BLOCK, block_step, in_blocks,
                                   weights + e * element_weights);
     const size_t row = problem->out_width * BLAN_BLOCK, plane = problem->out_height * row;
     for (size_t b = 0; b < blocks; b++)
@@ -229,14 +237,13 @@ static void multiply_and_transform(const run_task *task, size_t group, size_t ou
                 .accumulate = epilogue->accumulate,
             };
             task->tiles->winograd_output[task->m / 4](&output, products + b * block_step + i * BLAN_BLOCK,
-                                                      element_step);
+                                                      product_step);
         }
 }
 
 static float *shared_windows(const run_task *task, size_t group)
 {
-    return task->windows + group * task->schedule.group * window_elements(task->m) * in_blocks_total(task->problem) *
-                               BLAN_BLOCK;
+    return task->windows + group * (task->schedule.window_floats / task->schedule.groups);
 }
 
 static void transform_block(void *context, size_t index, size_t worker)
