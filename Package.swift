@@ -65,7 +65,7 @@ let package = Package(
         "BLANTraining",
       ]),
 
-    tests(of: "CBLANKernels"),
+    tests(of: "CBLANKernels", ["BLANTensors"]),
     tests(of: "BLANTensors"),
     tests(of: "BLANNetwork"),
     tests(of: "BLANWeights"),
