@@ -1,0 +1,36 @@
+import BLANTensors
+import Glibc
+
+/// The bytes of a file mapped for reading, or a caller's bytes, which must outlive this.
+///
+/// A mapped file must not be truncated by others meanwhile: the system would end the process at the next read.
+/// libblan therefore keeps a mapping only while it loads.
+final class MappedBytes: @unchecked Sendable {
+  let bytes: UnsafeRawBufferPointer
+  private let isMapped: Bool
+
+  init(borrowing bytes: UnsafeRawBufferPointer) {
+    self.bytes = bytes
+    isMapped = false
+  }
+
+  init(path: String) throws {
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard file >= 0 else { throw BLANError.io("cannot open \(path): \(systemError())") }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0 else { throw BLANError.io("cannot read \(path): \(systemError())") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw BLANError.io("\(path) is not a regular file") }
+    let size = Int(status.st_size)
+    guard size > 0 else { throw BLANError.format("\(path) is empty") }
+    guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, file, 0), address != MAP_FAILED else {
+      throw BLANError.io("cannot map \(path): \(systemError())")
+    }
+    bytes = UnsafeRawBufferPointer(start: address, count: size)
+    isMapped = true
+  }
+
+  deinit {
+    if isMapped { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
+  }
+}

@@ -1,0 +1,97 @@
+import BLANNetwork
+import BLANTensors
+import FoundationEssentials
+
+/// What a model file says of itself beside its tensors: the network's configuration and what was fitted to its outputs.
+public struct ModelDescription: Sendable {
+  public var configuration: Configuration
+  /// False for random weights. A file that does not say counts as trained: other tools write only trained ones.
+  public var isTrained: Bool
+  /// Probability from which each attribute counts as present.
+  public var thresholds: [Float]
+  /// Each attribute's logits are divided by its temperature before the softmax; 1 changes nothing.
+  public var temperatures: [Float]
+
+  public init(
+    configuration: Configuration, isTrained: Bool, thresholds: [Float]? = nil, temperatures: [Float]? = nil
+  ) throws {
+    let count = configuration.attributes.count
+    self.configuration = configuration
+    self.isTrained = isTrained
+    self.thresholds = thresholds ?? [Float](repeating: 0.5, count: count)
+    self.temperatures = temperatures ?? [Float](repeating: 1, count: count)
+    guard self.thresholds.count == count, self.thresholds.allSatisfy({ $0 >= 0 && $0 <= 1 }) else {
+      throw BLANError.format("thresholds: expected \(count) numbers from 0 to 1")
+    }
+    guard self.temperatures.count == count, self.temperatures.allSatisfy({ $0.isFinite && $0 > 0 }) else {
+      throw BLANError.format("temperatures: expected \(count) finite numbers above 0")
+    }
+  }
+
+  // MARK: - Metadata of the file
+
+  private static let format = "blan"
+
+  private struct JSON: Codable {
+    var inputSize: Int
+    var width: Int
+    var attributes: [String]
+    var attention: String
+    var variant: Int
+    var mean: [Float]
+    var std: [Float]
+    var trained: Bool?
+    var thresholds: [Float]?
+    var temperatures: [Float]?
+
+    enum CodingKeys: String, CodingKey {
+      case inputSize = "input_size"
+      case width, attributes, attention, variant, mean, std, trained, thresholds, temperatures
+    }
+  }
+
+  /// Reads `format` and `blan.config`.
+  init(metadata: [String: String], file: String) throws {
+    guard metadata["format"] == Self.format else {
+      throw BLANError.format("\(file) is not a BLAN model: its metadata `format` is not \"\(Self.format)\"")
+    }
+    guard let text = metadata["blan.config"] else {
+      throw BLANError.format("\(file): the metadata has no `blan.config`")
+    }
+    do {
+      let json = try JSONDecoder().decode(JSON.self, from: Data(text.utf8))
+      guard let attention = AttentionOrder(rawValue: json.attention) else {
+        throw BLANError.unsupported("attention is \"\(json.attention.prefix(64))\"")
+      }
+      guard let variant = Variant(rawValue: json.variant) else {
+        throw BLANError.unsupported("variant is \(json.variant); expected 1 to 6")
+      }
+      try self.init(
+        configuration: Configuration(
+          inputSize: json.inputSize, width: json.width, attributes: json.attributes, attention: attention,
+          variant: variant, mean: json.mean, std: json.std), isTrained: json.trained ?? true,
+        thresholds: json.thresholds, temperatures: json.temperatures)
+    } catch let error as DecodingError {
+      throw BLANError.format("\(file): `blan.config` is not valid: \(error.summary)")
+    } catch let error as BLANError {
+      // A value that a caller could not pass as an argument is, in a file, damage.
+      let kind = error.kind == .invalidArgument ? BLANError.Kind.format : error.kind
+      throw BLANError(kind, "\(file): `blan.config`: \(error.message)")
+    } catch {
+      throw BLANError.format("\(file): `blan.config` is not valid JSON")
+    }
+  }
+
+  /// `blan.config` as JSON, keys sorted.
+  public func json() throws -> String {
+    let json = JSON(
+      inputSize: configuration.inputSize, width: configuration.width, attributes: configuration.attributes,
+      attention: configuration.attention.rawValue, variant: configuration.variant.rawValue, mean: configuration.mean,
+      std: configuration.std, trained: isTrained, thresholds: thresholds, temperatures: temperatures)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(json), as: UTF8.self)
+  }
+
+  func metadata() throws -> [String: String] { ["format": Self.format, "blan.config": try json()] }
+}

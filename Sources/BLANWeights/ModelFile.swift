@@ -1,0 +1,87 @@
+import BLANNetwork
+import BLANTensors
+
+/// A model's file: what it says of itself and its tensors, which are those of its network and no others.
+public final class ModelFile: TensorSource, Sendable {
+  public let description: ModelDescription
+  /// `blan.config` as it stands in the file.
+  public let configurationText: String
+  /// True when the reconstruction and LMIM heads are in the file, so that training can go on with them.
+  public let hasTrainingHeads: Bool
+  private let file: SafetensorsFile
+
+  public convenience init(path: String) throws { try self.init(SafetensorsFile(path: path)) }
+
+  /// Reads from memory, which must stay as it is for the lifetime of this object.
+  public convenience init(borrowing bytes: UnsafeRawBufferPointer) throws {
+    try self.init(SafetensorsFile(borrowing: bytes))
+  }
+
+  private init(_ file: SafetensorsFile) throws {
+    self.file = file
+    description = try ModelDescription(metadata: file.metadata, file: file.name)
+    configurationText = file.metadata["blan.config"] ?? ""
+    let parameters = Network(description.configuration, purpose: .training).parameters
+    hasTrainingHeads = try Self.check(file, parameters)
+  }
+
+  /// Every tensor of prediction is there with its shape, those of training are all there or none, and nothing else is.
+  private static func check(_ file: SafetensorsFile, _ parameters: [Parameter]) throws -> Bool {
+    let missing = parameters.filter { file.tensors[$0.name] == nil }
+    let needed = missing.filter { !$0.isTrainingOnly }
+    guard needed.isEmpty else { throw BLANError.format("\(file.name) lacks \(list(needed.map(\.name)))") }
+    let trainingOnly = parameters.filter(\.isTrainingOnly)
+    guard missing.isEmpty || missing.count == trainingOnly.count else {
+      throw BLANError.format(
+        "\(file.name) has some tensors of the training heads but lacks \(list(missing.map(\.name)))")
+    }
+    for parameter in parameters {
+      guard let tensor = file.tensors[parameter.name] else { continue }
+      guard tensor.shape == parameter.shape else {
+        throw BLANError.shape(
+          "\(file.name): tensor \"\(parameter.name)\" has shape \(tensor.shape); expected \(parameter.shape)")
+      }
+      guard tensor.type.isFloatingPoint else {
+        throw BLANError.format(
+          "\(file.name): tensor \"\(parameter.name)\" has elements of type \(tensor.type.rawValue), not floats")
+      }
+    }
+    let known = Set(parameters.map(\.name))
+    let unknown = file.tensors.keys.filter { !known.contains($0) && !$0.hasSuffix(".num_batches_tracked") }
+    guard unknown.isEmpty else {
+      throw BLANError.format("\(file.name) has tensors that its network does not: \(list(unknown.sorted()))")
+    }
+    return !trainingOnly.isEmpty && missing.isEmpty
+  }
+
+  /// The first few of a list of tensor names.
+  private static func list(_ names: [String]) -> String {
+    let shown = names.prefix(3).map { "\"\($0.prefix(80))\"" }.joined(separator: ", ")
+    return names.count > 3 ? "\(shown) and \(names.count - 3) more" : shown
+  }
+
+  public func withTensor<Result>(
+    _ name: String, shape: [Int], _ body: (UnsafeBufferPointer<Float>) throws -> Result
+  ) throws -> Result {
+    try file.withTensor(name, shape: shape, body)
+  }
+
+  /// Writes a model atomically.
+  ///
+  /// - Parameters:
+  ///   - source: gives every tensor of the network, in f32.
+  ///   - type: how tensors are stored; batch-norm statistics and biases stay f32, they are few and sensitive.
+  ///   - trainingHeads: whether the reconstruction and LMIM heads are stored too.
+  public static func write(
+    _ description: ModelDescription, from source: some TensorSource, to path: String, type: ElementType = .float32,
+    trainingHeads: Bool = false
+  ) throws {
+    let network = Network(description.configuration, purpose: trainingHeads ? .training : .inference)
+    let tensors = network.parameters.map { parameter in
+      var stored = ElementType.float32
+      if case .weight = parameter.role { stored = type }
+      return SafetensorsWriter.Tensor(parameter.name, from: source, shape: parameter.shape, as: stored)
+    }
+    try SafetensorsWriter.write(tensors, metadata: description.metadata(), to: path)
+  }
+}
