@@ -16,14 +16,12 @@ extension Predictor {
   public func profile(_ pixels: UnsafePointer<Float>, batch: Int) throws -> [StepTime] {
     var times: [StepTime] = []
     var last = Self.now()
-    try run(
-      pixels, batch: batch,
-      timing: { index in
-        let now = Self.now()
-        times.append(StepTime(module: self.plan.modules[index], step: self.description(index), seconds: now - last))
-        last = Self.now()
-      }
-    ) { _, _, _ in }
+    let record = { (index: Int) in
+      let now = Self.now()
+      times.append(StepTime(module: self.plan.modules[index], step: self.description(index), seconds: now - last))
+      last = Self.now()
+    }
+    try run(pixels, batch: batch, timing: record) { _, _, _ in }
     return times
   }
 

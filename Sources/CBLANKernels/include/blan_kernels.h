@@ -4,6 +4,7 @@
 
 #include "blan_attention.h"
 #include "blan_convolution.h"
+#include "blan_image_kernels.h"
 #include "blan_isa.h"
 #include "blan_linear.h"
 #include "blan_parallel.h"

@@ -1,0 +1,95 @@
+import BLANTensors
+import CBLANKernels
+import Glibc
+
+/// Warps a face to the frame of CelebA's aligned images, which the network is trained on.
+public enum FaceAlignment {
+  public struct Point: Sendable, Equatable {
+    public let x: Double
+    public let y: Double
+    public init(_ x: Double, _ y: Double) {
+      self.x = x
+      self.y = y
+    }
+  }
+
+  public static let width = 178
+  public static let height = 218
+
+  /// Where CelebA's faces have the eye on the image's left, the one on its right, the nose, and the mouth's left and
+  /// right corners.
+  public static let template = [
+    Point(69.4, 111.2), Point(107.6, 111.1), Point(88.1, 135.0), Point(71.2, 152.0), Point(105.5, 152.2),
+  ]
+
+  /// The aligned face, 178 x 218.
+  ///
+  /// The transform is the similarity (rotation, one scale, shift) that brings the landmarks closest to the template in
+  /// the sense of least squares. Where it reduces the photo, the photo is first reduced by the antialiased filter, so
+  /// that nothing flickers. Places outside the photo take its nearest pixel.
+  ///
+  /// - Parameter landmarks: five points in pixels of the photo, in the template's order.
+  /// - Throws: `BLANError.invalidArgument` for points that are not finite or all in one place.
+  public static func align(_ view: ImageView, landmarks: [Point], threads: Int) throws -> Image {
+    var similarity = try fit(to: landmarks)
+    let result = try Image(width: width, height: height)
+    let reduction = hypot(similarity.a, similarity.b)
+    guard reduction > 1 else {
+      warp(view, &similarity, result, threads)
+      return result
+    }
+    let reducedWidth = max(1, Int((Double(view.width) / reduction).rounded()))
+    let reducedHeight = max(1, Int((Double(view.height) / reduction).rounded()))
+    let reduced = try Resizer.resize(view, width: reducedWidth, height: reducedHeight, threads: threads)
+    // The two factors differ by rounding alone; their mean keeps the transform a similarity.
+    let factor = (Double(reducedWidth) / Double(view.width) + Double(reducedHeight) / Double(view.height)) / 2
+    similarity.a *= factor
+    similarity.b *= factor
+    // Pixel centres lie at half-integers of the area that is scaled.
+    similarity.tx = (similarity.tx + 0.5) * factor - 0.5
+    similarity.ty = (similarity.ty + 0.5) * factor - 0.5
+    try reduced.withView { warp($0, &similarity, result, threads) }
+    return result
+  }
+
+  private static func warp(
+    _ view: ImageView, _ similarity: inout blan_k_similarity, _ result: Image, _ threads: Int
+  ) {
+    var pixels = view.pixels
+    blan_k_warp(&pixels, &similarity, width, height, result.pixels.pointer, Int32(clamping: threads))
+  }
+
+  /// The least-squares similarity from the template's frame to the landmarks' (Umeyama 1991, without reflection).
+  static func fit(to landmarks: [Point]) throws -> blan_k_similarity {
+    guard landmarks.count == template.count else {
+      throw BLANError.invalidArgument("there are \(landmarks.count) landmarks; expected \(template.count)")
+    }
+    for (index, point) in landmarks.enumerated() {
+      guard point.x.isFinite, point.y.isFinite, abs(point.x) < 1e8, abs(point.y) < 1e8 else {
+        throw BLANError.invalidArgument("landmark \(index) is (\(point.x), \(point.y)); expected pixel coordinates")
+      }
+    }
+    let from = centre(template)
+    let to = centre(landmarks)
+    var dot = 0.0
+    var cross = 0.0
+    var spread = 0.0
+    for (p, q) in zip(template, landmarks) {
+      let (px, py, qx, qy) = (p.x - from.x, p.y - from.y, q.x - to.x, q.y - to.y)
+      dot += px * qx + py * qy
+      cross += px * qy - py * qx
+      spread += px * px + py * py
+    }
+    let a = dot / spread
+    let b = cross / spread
+    guard hypot(a, b) > 1e-6 else {
+      throw BLANError.invalidArgument("the five landmarks lie in one place or are no face: no transform fits them")
+    }
+    return blan_k_similarity(a: a, b: b, tx: to.x - a * from.x + b * from.y, ty: to.y - b * from.x - a * from.y)
+  }
+
+  private static func centre(_ points: [Point]) -> Point {
+    let count = Double(points.count)
+    return Point(points.reduce(0) { $0 + $1.x } / count, points.reduce(0) { $0 + $1.y } / count)
+  }
+}
