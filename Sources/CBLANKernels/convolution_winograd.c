@@ -213,9 +213,11 @@ static void multiply_and_transform(const run_task *task, size_t group, size_t ou
     const float *weights = task->packed + first * block_weights(problem, task->m);
     const size_t block_step = tiles * BLAN_BLOCK, product_step = element_step(blocks * tiles);
     const size_t window_step = element_step(in_blocks * tiles);
+    /* Strips of equal length: a last one of few tiles would read all weights for little. */
+    const size_t strip = divide_up(tiles, divide_up(tiles, task->tiles->tile_pixels));
     for (size_t e = 0; e < elements; e++)
-        for (size_t i = 0; i < tiles; i += task->tiles->tile_pixels)
-            task->tiles->multiply(smaller(task->tiles->tile_pixels, tiles - i), blocks,
+        for (size_t i = 0; i < tiles; i += strip)
+            task->tiles->multiply(smaller(strip, tiles - i), blocks,
                                   products + e * product_step + i * BLAN_BLOCK, block_step,
                                   v + e * window_step + i * BLAN_BLOCK, block_step, in_blocks,
                                   weights + e * element_weights);

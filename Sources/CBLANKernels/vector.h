@@ -14,7 +14,10 @@ typedef int v16i __attribute__((vector_size(64), aligned(64), may_alias));
 
 BLAN_INLINE v16 v16_load(const float *address) { return *(const v16 *)address; }
 BLAN_INLINE void v16_store(float *address, v16 value) { *(v16 *)address = value; }
-BLAN_INLINE v16 v16_splat(float value) { return (v16){0} + value; }
+
+/* Written out: adding a scalar to a zero vector would have to keep that addition, as 0 + -0 is not -0. */
+BLAN_INLINE v16 v16_splat(float x) { return (v16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+
 BLAN_INLINE v16 v16_select(v16i mask, v16 yes, v16 no) { return (v16)((mask & (v16i)yes) | (~mask & (v16i)no)); }
 BLAN_INLINE v16 v16_max(v16 a, v16 b) { return v16_select(a > b, a, b); }
 BLAN_INLINE v16 v16_relu(v16 a) { return v16_max(a, v16_splat(0)); }

@@ -54,6 +54,10 @@ BLAN_INLINE void multiply_pixels(size_t pixels, const size_t blocks, float *out,
     case 11: multiply_tile(11, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
     case 12: multiply_tile(12, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
 #endif
+#if TILE_PIXELS >= 14
+    case 13: multiply_tile(13, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
+    case 14: multiply_tile(14, blocks, out, out_block_step, a, a_block_step, in_blocks, w); break;
+#endif
     default: break;
     }
 }
