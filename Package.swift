@@ -53,7 +53,7 @@ let package = Package(
     module("BLANWeights", ["BLANTensors", "BLANNetwork"]),
     module("BLANImages", ["BLANTensors", "CBLANKernels", "CJPEG", "CPNG"]),
     module("BLANData", ["BLANTensors", "BLANImages", "CBLANKernels"]),
-    module("BLANInference", ["BLANTensors", "BLANNetwork", "BLANWeights", "CBLANKernels"]),
+    module("BLANInference", ["BLANTensors", "BLANNetwork", "BLANWeights", "BLANImages", "CBLANKernels"]),
     module(
       "BLANTraining",
       ["BLANTensors", "BLANNetwork", "BLANWeights", "BLANData", "BLANInference", "CBLANKernels"]),

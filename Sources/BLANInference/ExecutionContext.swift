@@ -1,3 +1,4 @@
+import BLANImages
 import BLANTensors
 import CBLANKernels
 
@@ -6,18 +7,32 @@ final class ExecutionContext: @unchecked Sendable {
   let capacity: Int
   let arena: AlignedBuffer<Float>
   let workspace: AlignedBuffer<Float>
+  /// One for each worker that prepares images.
+  let resizeScratch: [ResizeScratch]
+  private let imageFloats: Int
+  private var pixels: AlignedBuffer<Float>?
 
-  init(capacity: Int, plan: InferencePlan, packed: [PackedStep], threads: Int32) throws {
+  init(capacity: Int, imageFloats: Int, plan: InferencePlan, packed: [PackedStep], threads: Int) throws {
     self.capacity = capacity
+    self.imageFloats = imageFloats
+    resizeScratch = (0..<threads).map { _ in ResizeScratch() }
     arena = try AlignedBuffer(count: plan.arena.size * capacity, purpose: "the maps of \(capacity) images")
     var floats = 0
     // A smaller batch may be cut up in another way, which needs its own amount.
     for batch in 1...capacity {
       for (step, weights) in zip(plan.steps, packed) {
-        floats = max(floats, workspaceCount(step, weights, batch: batch, threads: threads))
+        floats = max(floats, workspaceCount(step, weights, batch: batch, threads: Int32(threads)))
       }
     }
     workspace = try AlignedBuffer(count: floats, purpose: "the kernels' workspace")
+  }
+
+  /// Room for the prepared pixels of `capacity` images, made when it is first wanted.
+  func preparedPixels() throws -> UnsafeMutablePointer<Float> {
+    if let pixels { return pixels.pointer }
+    let made = try AlignedBuffer<Float>(count: imageFloats * capacity, purpose: "the pixels of \(capacity) images")
+    pixels = made
+    return made.pointer
   }
 }
 

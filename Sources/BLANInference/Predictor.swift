@@ -19,18 +19,20 @@ public final class Predictor: @unchecked Sendable {
 
   /// - Parameters:
   ///   - source: the weights; read once and not kept.
-  ///   - threads: 1 to 1024.
+  ///   - threads: 1 to 1024; 0 for ``ThreadBudget/automatic()``.
+  ///   - temperatures: of each attribute; 1 where nil.
   ///   - keeping: nodes of the graph whose maps `run` can read out, beside the usual outputs.
   /// - Throws: what the source throws of a missing or misshapen tensor, and `BLANError.outOfMemory`.
   public init(
-    configuration: Configuration, source: some TensorSource, threads: Int, keeping: (Network) -> [NodeID] = { _ in [] }
+    configuration: Configuration, source: some TensorSource, threads: Int, temperatures: [Float]? = nil,
+    keeping: (Network) -> [NodeID] = { _ in [] }
   ) throws {
     network = Network(configuration)
     self.threads = try ThreadBudget.resolve(threads)
     plan = try InferencePlan(network, keeping: keeping(network))
     let packer = WeightPacker(source: source, threads: Int32(self.threads))
     packed = try plan.steps.map { try packer.pack($0) }
-    fusion = try ScoreFusion(network, source)
+    fusion = try ScoreFusion(network, source, temperatures: temperatures)
   }
 
   /// Predicts `batch` images.
@@ -40,28 +42,39 @@ public final class Predictor: @unchecked Sendable {
   ///   - outputs: where results go; see ``PredictionOutputs``.
   /// - Throws: `BLANError.outOfMemory` when a context cannot be made; nothing is written then.
   public func predict(_ pixels: UnsafePointer<Float>, batch: Int, into outputs: PredictionOutputs) throws {
-    try run(pixels, batch: batch) { context, first, count in
+    let imageFloats = network.graph[network.pixels].shape.count
+    try predict(batch: batch, into: outputs) { _, first, _ in pixels + first * imageFloats }
+  }
+
+  /// Predicts `batch` images whose pixels `source` (context, first image, count) gives for one chunk after another.
+  func predict(
+    batch: Int, into outputs: PredictionOutputs,
+    source: (ExecutionContext, Int, Int) throws -> UnsafePointer<Float>
+  ) throws {
+    try run(batch: batch, source: source) { context, first, count in
       write(context, count, to: outputs.advanced(by: first, network))
     }
   }
 
   /// Runs the plan over chunks of the batch and shows each chunk's memory to `body` (context, first image, count).
   func run(
-    _ pixels: UnsafePointer<Float>, batch: Int, timing: ((Int) -> Void)? = nil,
+    batch: Int, source: (ExecutionContext, Int, Int) throws -> UnsafePointer<Float>, timing: ((Int) -> Void)? = nil,
     _ body: (ExecutionContext, Int, Int) -> Void
   ) throws {
     guard batch > 0 else { return }
     let chunk = min(batch, Self.largestChunk)
     let make = {
-      try ExecutionContext(capacity: chunk, plan: self.plan, packed: self.packed, threads: Int32(self.threads))
+      try ExecutionContext(
+        capacity: chunk, imageFloats: self.network.graph[self.network.pixels].shape.count, plan: self.plan,
+        packed: self.packed, threads: self.threads)
     }
     try pool.withContext(batch: chunk, make: make) { context in
-      let imageFloats = network.graph[network.pixels].shape.count
       var first = 0
       while first < batch {
         let count = min(chunk, batch - first)
         let execution = StepExecution(
-          plan: plan, context: context, batch: count, pixels: pixels + first * imageFloats, threads: Int32(threads))
+          plan: plan, context: context, batch: count, pixels: try source(context, first, count),
+          threads: Int32(threads))
         for index in plan.steps.indices {
           execution.run(plan.steps[index], packed[index])
           timing?(index)
@@ -74,13 +87,18 @@ public final class Predictor: @unchecked Sendable {
 
   private func write(_ context: ExecutionContext, _ count: Int, to outputs: PredictionOutputs) {
     let attributes = network.configuration.attributes.count
-    let scores = network.levels.map { pointer(to: $0.classification.scores, in: context, batch: count) }
     let stride = ChannelBlock.padded(2 * attributes)
-    for image in 0..<count {
-      fusion.run(
-        scores: scores.map { $0 + image * stride }, probabilities: outputs.probabilities + image * attributes,
-        scoresOut: outputs.scores.map { $0 + image * ScoreFusion.levels * 2 * attributes },
-        logitsOut: outputs.logits.map { $0 + image * 2 * attributes })
+    withUnsafeTemporaryAllocation(of: UnsafePointer<Float>.self, capacity: Network.levelCount) { scores in
+      for image in 0..<count {
+        for (index, level) in network.levels.enumerated() {
+          let source = pointer(to: level.classification.scores, in: context, batch: count)
+          scores.initializeElement(at: index, to: UnsafePointer(source + image * stride))
+        }
+        fusion.run(
+          scores: UnsafeBufferPointer(scores), probabilities: outputs.probabilities + image * attributes,
+          scoresOut: outputs.scores.map { $0 + image * ScoreFusion.levels * 2 * attributes },
+          logitsOut: outputs.logits.map { $0 + image * 2 * attributes })
+      }
     }
     if let embeddings = outputs.embeddings { copyEmbeddings(context, count, to: embeddings) }
     if let attention = outputs.attention { copyAttention(context, count, to: attention) }
@@ -107,6 +125,16 @@ public final class Predictor: @unchecked Sendable {
       for image in 0..<count { (out + image * total + offset).update(from: source + image * area, count: area) }
       offset += area
     }
+  }
+
+  /// Marks the outputs of one image as missing.
+  func fillWithNaN(_ outputs: PredictionOutputs) {
+    let attributes = network.configuration.attributes.count
+    outputs.probabilities.update(repeating: .nan, count: attributes)
+    outputs.scores?.update(repeating: .nan, count: ScoreFusion.levels * 2 * attributes)
+    outputs.logits?.update(repeating: .nan, count: 2 * attributes)
+    outputs.embeddings?.update(repeating: .nan, count: Network.levelCount * embeddingSize)
+    outputs.attention?.update(repeating: .nan, count: attentionSizes.reduce(0) { $0 + $1 * $1 })
   }
 
   /// First float of a node's map; the plan gives every node that is asked for a buffer.

@@ -3,7 +3,7 @@ import BLANTensors
 import Glibc
 
 /// The decision from the classifiers' scores: s_5 = s_1 + .. + s_4, z[j, c] = Σ_k W[k, j] · s_k[j, c] (Eq. 6), and
-/// p_j = softmax(z[j, ·])[1]. Without fusion z is s_5.
+/// p_j = softmax(z[j, ·] / t_j)[1] with the temperature t_j fitted on validation data. Without fusion z is s_5.
 struct ScoreFusion: Sendable {
   /// s_1..s_4 and their sum.
   static let levels = Network.levelCount + 1
@@ -11,9 +11,15 @@ struct ScoreFusion: Sendable {
   private let attributes: Int
   /// [levels][attributes]; empty without fusion.
   private let weights: [Float]
+  private let temperatures: [Float]
 
-  init(_ network: Network, _ source: some TensorSource) throws {
+  init(_ network: Network, _ source: some TensorSource, temperatures: [Float]?) throws {
     attributes = network.configuration.attributes.count
+    self.temperatures = temperatures ?? [Float](repeating: 1, count: attributes)
+    guard self.temperatures.count == attributes else {
+      throw BLANError.invalidArgument(
+        "there are \(self.temperatures.count) temperatures; expected one for each of \(attributes) attributes")
+    }
     if case .fuseScores(let name, let levels) = network.graph[network.decision].operation {
       weights = try source.withTensor(name, shape: [levels, attributes]) { Array($0) }
     } else {
@@ -24,7 +30,7 @@ struct ScoreFusion: Sendable {
   /// One image. scores: s_1..s_4, [attributes][2] each; probabilities: [attributes]; scoresOut: [5][attributes][2];
   /// logitsOut: [attributes][2].
   func run(
-    scores: [UnsafeMutablePointer<Float>], probabilities: UnsafeMutablePointer<Float>,
+    scores: UnsafeBufferPointer<UnsafePointer<Float>>, probabilities: UnsafeMutablePointer<Float>,
     scoresOut: UnsafeMutablePointer<Float>?, logitsOut: UnsafeMutablePointer<Float>?
   ) {
     for attribute in 0..<attributes {
@@ -44,7 +50,7 @@ struct ScoreFusion: Sendable {
         logitsOut?[index] = fused
         if side == 0 { z.0 = fused } else { z.1 = fused }
       }
-      probabilities[attribute] = 1 / (1 + exp(z.0 - z.1))
+      probabilities[attribute] = 1 / (1 + exp((z.0 - z.1) / temperatures[attribute]))
     }
   }
 }

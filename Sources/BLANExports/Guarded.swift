@@ -1,0 +1,44 @@
+import BLANTensors
+import CBLAN
+import CBLANSupport
+
+/// Runs the body of an exported function and turns what it throws into a status and `blan_last_error`'s text.
+func guarded(_ body: () throws -> Void) -> blan_status {
+  do {
+    try body()
+    return blan_status(BLAN_OK)
+  } catch {
+    let failure = error as? BLANError ?? .internal("\(error)")
+    setLastError(failure.message)
+    return failure.kind.rawValue
+  }
+}
+
+/// `guarded` for functions that make a handle: `out` is NULL unless `make` succeeds.
+func guarded(_ out: UnsafeMutablePointer<OpaquePointer?>?, _ make: () throws -> OpaquePointer) -> blan_status {
+  out?.pointee = nil
+  return guarded {
+    let out = try required(out, "out")
+    out.pointee = try make()
+  }
+}
+
+func setLastError(_ message: String) {
+  var message = message
+  message.withUTF8 { text in
+    text.withMemoryRebound(to: CChar.self) { blan_s_set_last_error($0.baseAddress, $0.count) }
+  }
+}
+
+/// The argument, or an error that names it where the caller passed NULL.
+func required<Value>(_ value: Value?, _ name: String) throws -> Value {
+  guard let value else { throw BLANError.invalidArgument("\(name) is NULL") }
+  return value
+}
+
+/// A path argument; bytes that are no UTF-8 are kept as the file system gave them wherever the error text can be lossy.
+func path(_ argument: UnsafePointer<CChar>?, _ name: String) throws -> String {
+  let text = String(cString: try required(argument, name))
+  guard !text.isEmpty else { throw BLANError.invalidArgument("\(name) is empty") }
+  return text
+}
