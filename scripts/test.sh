@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Checks everything: style, a build without warnings, the Swift tests, the C programs, the Python tests.
+# Installs what it needs. Each check runs even after another failed; the exit status is 1 if any did.
+#
+# Usage: scripts/test.sh [--quick] [--with-torch] [--sanitize]
+#   --quick       leaves out the slow checks: the installed package, tests that pytest marks as slow
+#   --with-torch  also compares full-width networks with PyTorch, which it installs
+#   --sanitize    also runs the Swift tests under AddressSanitizer
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+quick=0 with_torch=0 sanitize=0
+for argument in "$@"; do
+  case $argument in
+    --quick) quick=1 ;;
+    --with-torch) with_torch=1 ;;
+    --sanitize) sanitize=1 ;;
+    -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
+    *) echo "scripts/test.sh: unknown option $argument; see --help" >&2; exit 2 ;;
+  esac
+done
+
+passed=0 failed=0 skipped=0 report=()
+
+# Runs one check under a heading and notes how it ended. Exit status 77 means "skipped", as in automake.
+check() {
+  local name=$1 started=$SECONDS status=0
+  shift
+  printf '\n=== %s\n' "$name"
+  "$@" || status=$?
+  case $status in
+    0) passed=$((passed + 1)) verdict=passed ;;
+    77) skipped=$((skipped + 1)) verdict=skipped ;;
+    *) failed=$((failed + 1)) verdict=FAILED ;;
+  esac
+  report+=("$(printf '%-8s %5d s  %s' "$verdict" $((SECONDS - started)) "$name")")
+}
+
+# The scratch folders are separate from .build: flags differ, and a developer's build stays as it is.
+debug_build=(--scratch-path build/debug -Xswiftc -warnings-as-errors)
+sanitized_build=(--scratch-path build/sanitized --sanitize=address)
+
+swift_style() { swift format lint --strict --recursive Package.swift Sources Tests; }
+
+python_style() {
+  local folders=()
+  for folder in bindings/python examples/python benchmarks Tests; do
+    [ -z "$(find "$folder" -name '*.py' -print -quit 2>/dev/null)" ] || folders+=("$folder")
+  done
+  [ ${#folders[@]} -gt 0 ] || { echo "no Python files yet"; return 77; }
+  .venv/bin/ruff check "${folders[@]}" && .venv/bin/ruff format --check "${folders[@]}"
+}
+
+swift_build() { swift build --build-tests "${debug_build[@]}"; }
+swift_tests() { swift test --skip-build --disable-xctest "${debug_build[@]}"; }
+
+sanitized_tests() {
+  swift build --build-tests "${sanitized_build[@]}" &&
+    swift test --skip-build --disable-xctest "${sanitized_build[@]}"
+}
+
+c_programs() {
+  [ -x Tests/C/run.sh ] || { echo "no Tests/C/run.sh yet"; return 77; }
+  Tests/C/run.sh
+}
+
+installed_package() {
+  [ -x Tests/C/install.sh ] || { echo "no Tests/C/install.sh yet"; return 77; }
+  Tests/C/install.sh
+}
+
+python_tests() {
+  [ -f bindings/python/pyproject.toml ] || { echo "no bindings/python yet"; return 77; }
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+    --force-reinstall ./bindings/python || return 1
+  local options=(-q)
+  [ $quick -eq 0 ] || options+=(-m "not slow")
+  .venv/bin/python -m pytest "${options[@]}" bindings/python
+}
+
+check "Debian packages" scripts/install-packages.sh
+requirements=(scripts/requirements.txt)
+[ $with_torch -eq 0 ] || requirements+=(scripts/requirements-torch.txt)
+check "Python environment" scripts/python-environment.sh "${requirements[@]}"
+check "Swift style (swift format)" swift_style
+check "Python style (ruff)" python_style
+check "Build without warnings" swift_build
+check "Swift tests" swift_tests
+[ $sanitize -eq 0 ] || check "Swift tests under AddressSanitizer" sanitized_tests
+check "libblan.so" scripts/build.sh
+check "C programs" c_programs
+[ $quick -eq 1 ] || check "Installed package" installed_package
+check "Python tests" python_tests
+
+printf '\n=== Summary (%d min %02d s)\n' $((SECONDS / 60)) $((SECONDS % 60))
+printf '%s\n' "${report[@]}"
+printf '%d passed, %d failed, %d skipped\n' $passed $failed $skipped
+[ $failed -eq 0 ]
