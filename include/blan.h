@@ -195,7 +195,7 @@ typedef struct blan_decode_options {
 
 /* Decodes a JPEG or PNG file to RGB8, upright (its EXIF orientation applied); grey, CMYK, palette, 16-bit and alpha
    images become RGB as Pillow's convert("RGB") makes them. Returns INVALID_ARGUMENT, IO, FORMAT, UNSUPPORTED (another
-   kind of file), OUT_OF_MEMORY. */
+   kind of file), OUT_OF_MEMORY. An image above maximum_pixels is INVALID_ARGUMENT. */
 blan_status blan_bitmap_load(const char *path, const blan_decode_options *options, blan_bitmap **out);
 
 /* The same from memory. */

@@ -36,9 +36,17 @@ func required<Value>(_ value: Value?, _ name: String) throws -> Value {
   return value
 }
 
-/// A path argument; bytes that are no UTF-8 are kept as the file system gave them wherever the error text can be lossy.
+/// The path of a file to read, byte for byte: names on Linux need not be UTF-8.
+func readablePath(_ argument: UnsafePointer<CChar>?, _ name: String) throws -> UnsafePointer<CChar> {
+  let bytes = try required(argument, name)
+  guard bytes.pointee != 0 else { throw BLANError.invalidArgument("\(name) is empty") }
+  return bytes
+}
+
+/// A path as text, which must be UTF-8.
 func path(_ argument: UnsafePointer<CChar>?, _ name: String) throws -> String {
-  let text = String(cString: try required(argument, name))
-  guard !text.isEmpty else { throw BLANError.invalidArgument("\(name) is empty") }
+  guard let text = String(validatingCString: try readablePath(argument, name)) else {
+    throw BLANError.invalidArgument("\(name) is not UTF-8")
+  }
   return text
 }

@@ -29,7 +29,7 @@ public func bitmapLoad(
 ) -> blan_status {
   guarded(out) {
     let decoder = ImageDecoder(limit: try blan_decode_options.read(options).maximum_pixels)
-    return BitmapHandle(try decoder.decode(path: BLANExports.path(path, "path"))).retained()
+    return BitmapHandle(try decoder.decode(path: readablePath(path, "path"))).retained()
   }
 }
 

@@ -14,7 +14,7 @@ public func modelLoad(
   _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<blan_load_options>?,
   _ out: UnsafeMutablePointer<OpaquePointer?>?
 ) -> blan_status {
-  guarded(out) { try load(ModelFile(path: BLANExports.path(path, "path")), options) }
+  guarded(out) { try load(ModelFile(path: readablePath(path, "path")), options) }
 }
 
 @_cdecl("blan_model_load_memory")

@@ -54,8 +54,8 @@ public func importEncoder(
   _ encoderPath: UnsafePointer<CChar>?, _ modelPath: UnsafePointer<CChar>?, _ outPath: UnsafePointer<CChar>?
 ) -> blan_status {
   guarded {
-    let model = try ModelFile(path: path(modelPath, "model_path"))
-    let source = try EncoderImport(stateDict: path(encoderPath, "encoder_path"), over: model)
+    let model = try ModelFile(path: readablePath(modelPath, "model_path"))
+    let source = try EncoderImport(stateDict: readablePath(encoderPath, "encoder_path"), over: model)
     try ModelFile.write(
       model.description, from: source, to: path(outPath, "out_path"), trainingHeads: model.hasTrainingHeads)
   }

@@ -66,7 +66,7 @@ public func predictFiles(
   guarded {
     let paths = try required(paths, "paths")
     try predictEncoded(model, count, options, probabilities, statuses) { decoder, index in
-      try decoder.decode(path: path(paths[index], "paths[\(index)]"))
+      try decoder.decode(path: readablePath(paths[index], "paths[\(index)]"))
     }
   }
 }

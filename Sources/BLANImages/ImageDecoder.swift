@@ -15,9 +15,10 @@ public struct ImageDecoder: Sendable {
 
   /// - Throws: `BLANError.io`, `.format` (damaged), `.unsupported` (another kind of file), `.invalidArgument` (too
   ///   large), `.outOfMemory`; each names the file.
-  public func decode(path: String) throws -> Image {
-    let file = try FileBytes(path: path)
-    return try decode(file.bytes, name: path)
+  public func decode(path: UnsafePointer<CChar>) throws -> Image {
+    let name = String(cString: path)
+    let file = try FileBytes(path: path, name: name)
+    return try decode(file.bytes, name: name)
   }
 
   /// - Parameter name: what errors call the image.
@@ -43,19 +44,19 @@ private final class FileBytes {
   let bytes: UnsafeRawBufferPointer
   private let buffer: AlignedBuffer<UInt8>
 
-  init(path: String) throws {
+  init(path: UnsafePointer<CChar>, name: String) throws {
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard file >= 0 else { throw BLANError.io("cannot open \(path): \(systemError())") }
+    guard file >= 0 else { throw BLANError.io("cannot open \(name): \(systemError())") }
     defer { close(file) }
     var status = stat()
-    guard fstat(file, &status) == 0 else { throw BLANError.io("cannot read \(path): \(systemError())") }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw BLANError.io("\(path) is not a regular file") }
-    buffer = try AlignedBuffer(count: Int(status.st_size), purpose: path)
+    guard fstat(file, &status) == 0 else { throw BLANError.io("cannot read \(name): \(systemError())") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw BLANError.io("\(name) is not a regular file") }
+    buffer = try AlignedBuffer(count: Int(status.st_size), purpose: name)
     var count = 0
     while count < buffer.count {
       let got = read(file, buffer.pointer + count, buffer.count - count)
       if got < 0 && errno == EINTR { continue }
-      guard got >= 0 else { throw BLANError.io("cannot read \(path): \(systemError())") }
+      guard got >= 0 else { throw BLANError.io("cannot read \(name): \(systemError())") }
       if got == 0 { break }
       count += got
     }

@@ -12,12 +12,13 @@ public struct EncoderImport<Base: TensorSource>: TensorSource {
   private let base: Base
 
   /// - Throws: `BLANError.format` when the file is no ResNet-34 state dict.
-  public init(stateDict path: String, over base: Base) throws {
+  public init(stateDict path: UnsafePointer<CChar>, over base: Base) throws {
     stateDict = try SafetensorsFile(path: path)
     self.base = base
     isPrefixed = stateDict.tensors[Self.prefix + "conv1.weight"] != nil
     guard isPrefixed || stateDict.tensors["conv1.weight"] != nil else {
-      throw BLANError.format("\(path) is no ResNet-34 state dict: it has neither conv1.weight nor encoder.conv1.weight")
+      throw BLANError.format(
+        "\(stateDict.name) is no ResNet-34 state dict: it has neither conv1.weight nor encoder.conv1.weight")
     }
   }
 

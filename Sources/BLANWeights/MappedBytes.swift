@@ -14,17 +14,17 @@ final class MappedBytes: @unchecked Sendable {
     isMapped = false
   }
 
-  init(path: String) throws {
+  init(path: UnsafePointer<CChar>, name: String) throws {
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard file >= 0 else { throw BLANError.io("cannot open \(path): \(systemError())") }
+    guard file >= 0 else { throw BLANError.io("cannot open \(name): \(systemError())") }
     defer { close(file) }
     var status = stat()
-    guard fstat(file, &status) == 0 else { throw BLANError.io("cannot read \(path): \(systemError())") }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw BLANError.io("\(path) is not a regular file") }
+    guard fstat(file, &status) == 0 else { throw BLANError.io("cannot read \(name): \(systemError())") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw BLANError.io("\(name) is not a regular file") }
     let size = Int(status.st_size)
-    guard size > 0 else { throw BLANError.format("\(path) is empty") }
+    guard size > 0 else { throw BLANError.format("\(name) is empty") }
     guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, file, 0), address != MAP_FAILED else {
-      throw BLANError.io("cannot map \(path): \(systemError())")
+      throw BLANError.io("cannot map \(name): \(systemError())")
     }
     bytes = UnsafeRawBufferPointer(start: address, count: size)
     isMapped = true

@@ -10,7 +10,7 @@ public final class ModelFile: TensorSource, Sendable {
   public let hasTrainingHeads: Bool
   private let file: SafetensorsFile
 
-  public convenience init(path: String) throws { try self.init(SafetensorsFile(path: path)) }
+  public convenience init(path: UnsafePointer<CChar>) throws { try self.init(SafetensorsFile(path: path)) }
 
   /// Reads from memory, which must stay as it is for the lifetime of this object.
   public convenience init(borrowing bytes: UnsafeRawBufferPointer) throws {

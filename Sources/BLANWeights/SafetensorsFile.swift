@@ -23,7 +23,10 @@ public final class SafetensorsFile: TensorSource, Sendable {
   private let storage: MappedBytes
 
   /// - Throws: `BLANError.io` when the file cannot be read, `.format` or `.unsupported` when it is not as it should be.
-  public convenience init(path: String) throws { try self.init(MappedBytes(path: path), name: path) }
+  public convenience init(path: UnsafePointer<CChar>) throws {
+    let name = String(cString: path)
+    try self.init(MappedBytes(path: path, name: name), name: name)
+  }
 
   /// Reads from memory, which must stay as it is for the lifetime of this object.
   public convenience init(borrowing bytes: UnsafeRawBufferPointer, name: String = "the model in memory") throws {

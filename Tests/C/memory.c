@@ -1,0 +1,125 @@
+/* Memory: a call takes none once there was one like it, and a thousand calls, loads or threads leave none behind. */
+#define _GNU_SOURCE
+#include "check.h"
+#include "fixture.h"
+#include "images.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { N = FIXTURE_ATTRIBUTES, LARGEST_BATCH = 8 };
+
+static size_t resident_bytes(void)
+{
+    size_t total = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL || fscanf(file, "%zu %zu", &total, &resident) != 2)
+        resident = 0;
+    if (file != NULL)
+        fclose(file);
+    return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Runs `work` `count` times to settle (the allocator's caches fill), then as often again, and checks that what is in
+   use did not grow. */
+static void leaves_nothing_behind(void (*work)(void *), void *argument, size_t count, const char *what)
+{
+    for (size_t i = 0; i < count; i++)
+        work(argument);
+    const size_t used = mallinfo2().uordblks + mallinfo2().hblkhd, resident = resident_bytes();
+    for (size_t i = 0; i < count; i++)
+        work(argument);
+    const size_t used_after = mallinfo2().uordblks + mallinfo2().hblkhd, resident_after = resident_bytes();
+    if (!CHECK(used_after <= used + 4096) || !CHECK(resident_after <= resident + (1 << 20)))
+        fprintf(stderr, "    %s, %zu times: heap %zu to %zu bytes, resident %zu to %zu\n", what, count, used,
+                used_after, resident, resident_after);
+}
+
+typedef struct job {
+    blan_model *model;
+    float *pixels;
+    const char *path;
+} job;
+
+static void predict_from_pixels(void *argument)
+{
+    const job *self = argument;
+    float probabilities[N];
+    CHECK_OK(blan_predict_tensor(self->model, self->pixels, 1, NULL, probabilities));
+}
+
+static void predict_changing_batches(void *argument)
+{
+    static size_t turn;
+    const job *self = argument;
+    float probabilities[LARGEST_BATCH * N];
+    CHECK_OK(blan_predict_tensor(self->model, self->pixels, 1 + turn++ % LARGEST_BATCH, NULL, probabilities));
+}
+
+static void predict_from_file(void *argument)
+{
+    const job *self = argument;
+    const char *const paths[] = {self->path, "/nowhere/missing.png"};
+    float probabilities[2 * N];
+    blan_status statuses[2];
+    CHECK_OK(blan_predict_files(self->model, paths, 2, NULL, probabilities, statuses));
+}
+
+static void predict_changing_sizes(void *argument)
+{
+    static uint8_t pixels[200 * 200 * 3];
+    static int32_t turn;
+    const job *self = argument;
+    const int32_t size = 10 + 37 * turn++ % 190;
+    const blan_image image = {pixels, size, size, 0, BLAN_PIXEL_RGB8};
+    float probabilities[N];
+    CHECK_OK(blan_predict_images(self->model, &image, 1, NULL, probabilities));
+}
+
+static void load_predict_free(void *argument)
+{
+    const job *self = argument;
+    const job other = {fixture_model(1), self->pixels, NULL};
+    predict_from_pixels((void *)&other);
+    blan_model_free(other.model);
+}
+
+static void fail_to_load(void *argument)
+{
+    const job *self = argument;
+    blan_model *model;
+    CHECK(blan_model_load(self->path, NULL, &model) == BLAN_ERROR_FORMAT && model == NULL);
+}
+
+static void *predict_and_end(void *argument)
+{
+    predict_from_pixels(argument);
+    return NULL;
+}
+
+static void predict_on_new_thread(void *argument)
+{
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, predict_and_end, argument) == 0);
+    pthread_join(thread, NULL);
+}
+
+int main(void)
+{
+    job self = {fixture_model(1), fixture_floats(LARGEST_BATCH * FIXTURE_IMAGE_FLOATS, 4),
+                fixture_file("face.png", png_file, sizeof png_file)};
+    leaves_nothing_behind(predict_from_pixels, &self, 1000, "predicting from pixels");
+    leaves_nothing_behind(predict_changing_batches, &self, 400, "predicting batches of 1 to 8");
+    leaves_nothing_behind(predict_from_file, &self, 500, "predicting from files");
+    leaves_nothing_behind(predict_changing_sizes, &self, 500, "predicting images of many sizes");
+    leaves_nothing_behind(load_predict_free, &self, 100, "loading and freeing");
+    leaves_nothing_behind(fail_to_load, &self, 300, "loading what is no model");
+    leaves_nothing_behind(predict_on_new_thread, &self, 50, "predicting on short-lived threads");
+    blan_model_free(self.model);
+    free(self.pixels);
+    return check_end();
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Builds the C programs of this folder against build/lib/libblan.so and runs them; one line each.
+# Usage: Tests/C/run.sh [PROGRAM...]      e.g. Tests/C/run.sh threads memory
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+library=$PWD/build/lib
+programs=build/c-tests
+[ -e "$library/libblan.so" ] || { echo "Tests/C/run.sh: no build/lib/libblan.so; run scripts/build.sh first" >&2; exit 1; }
+mkdir -p "$programs"
+
+warnings=(-Wall -Wextra -Werror -pedantic)
+linking=(-L"$library" -Wl,-rpath,"$library" -lblan -lm -pthread)
+passed=0 failed=0
+
+verdict() {
+  if [ "$2" -eq 0 ]; then passed=$((passed + 1)); echo "passed  $1"; else failed=$((failed + 1)); echo "FAILED  $1"; fi
+}
+
+run_program() {
+  local name=$1 status=0
+  shift
+  if "$@" -o "$programs/$name" "${linking[@]}"; then timeout 120 "$programs/$name" || status=$?; else status=1; fi
+  [ $status -ne 124 ] || echo "$name was still running after 120 s" >&2
+  verdict "$name" $status
+}
+
+# The header declares exactly what the library exports, and some program here calls each function.
+exports_are_declared_and_called() {
+  local exported declared called
+  exported=$(nm -D --defined-only "$library/libblan.so" | sed -n 's/.* [A-Z] \([^@]*\).*/\1/p' | grep -v '^blan_0$' | sort)
+  declared=$(gcc -E -P include/blan.h | grep -o '\bblan_[a-z0-9_]*(' | tr -d '(' | sort -u)
+  called=$(grep -oh '\bblan_[a-z0-9_]*(' Tests/C/*.c | tr -d '(' | sort -u)
+  diff <(echo "$exported") <(echo "$declared") >&2 || { echo "exported (<) and declared (>) functions differ" >&2; return 1; }
+  local missing
+  missing=$(comm -23 <(echo "$exported") <(echo "$called"))
+  [ -z "$missing" ] || { echo "no program of Tests/C calls:" $missing >&2; return 1; }
+}
+
+no_swift_is_needed() { ! ldd "$library/libblan.so" | grep -iE 'swift|foundation|not found' >&2; }
+
+all=(contract arguments options files models threads concurrency memory allocation process)
+if [ $# -eq 0 ]; then
+  status=0; exports_are_declared_and_called || status=$?; verdict "exports" $status
+  status=0; no_swift_is_needed || status=$?; verdict "dependencies" $status
+  run_program header g++ -std=c++17 "${warnings[@]}" -Iinclude Tests/C/header.cpp
+  set -- "${all[@]}"
+fi
+for name in "$@"; do
+  run_program "$name" gcc -std=c11 -O1 -g "${warnings[@]}" -Iinclude "Tests/C/$name.c" Tests/C/check.c Tests/C/fixture.c
+done
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
