@@ -5,7 +5,7 @@ import CBLANKernels
 public struct Preprocessor: Sendable {
   public let size: Int
   /// What each 8-bit value of each channel becomes: [3][256].
-  private let table: [Float]
+  public let table: [Float]
 
   /// - Parameters:
   ///   - size: S, in pixels.

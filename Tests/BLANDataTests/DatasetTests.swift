@@ -1,0 +1,54 @@
+import BLANTensors
+import Testing
+
+@testable import BLANData
+
+@Suite struct DatasetTests {
+  private let data: Dataset
+
+  init() throws {
+    data = try Dataset(
+      source: "here", attributes: ["A", "B"], paths: ["p", "q", "r", "s"], labels: [1, -1, 0, 1, -1, -1, 1, 0],
+      groups: [GroupColumn(name: "age", values: ["old", "young"], codes: [0, 1, -1, 0])])
+  }
+
+  @Test func subsetsKeepRowsTogether() throws {
+    let part = try data.subset([3, 1])
+    #expect(part.paths == ["s", "q"])
+    #expect(part.labels == [1, 0, 0, 1])
+    #expect(part.groups[0].codes == [0, 1])
+    #expect(throws: BLANError.self) { try data.subset([4]) }
+  }
+
+  @Test func columnsAreSelectedRenamedAndFilledIn() throws {
+    let chosen = try data.selecting(["B", "New"], unknownWhenAbsent: true)
+    #expect(chosen.attributes == ["B", "New"])
+    #expect(chosen.labels == [-1, 0, 1, 0, -1, 0, 0, 0])
+    #expect(try data.selecting(["Smile"], columns: ["Smile": "A"]).labels == [1, 0, -1, 1])
+    #expect(throws: BLANError.self) { try data.selecting(["New"]) }
+    #expect(throws: BLANError.self) { try data.selecting(["A", "A"]) }
+  }
+
+  @Test func heldOutPartsAreDisjointAndRepeatable() throws {
+    let (training, validation) = try data.split(validationShare: 0.25, seed: 7)
+    #expect(Set(training.paths).union(validation.paths) == ["p", "q", "r", "s"])
+    #expect(validation.count == 1)
+    #expect(try data.split(validationShare: 0.25, seed: 7).validation.paths == validation.paths)
+    let others = try Set((0..<20).map { try data.split(validationShare: 0.25, seed: $0).validation.paths })
+    #expect(others.count > 1)
+    #expect(throws: BLANError.self) { try data.split(validationShare: 1, seed: 7) }
+  }
+
+  @Test func inconsistentPartsAreRefused() throws {
+    #expect(throws: BLANError.self) { try Dataset(source: "x", attributes: ["A"], paths: ["p"], labels: [1, 1]) }
+    #expect(throws: BLANError.self) { try Dataset(source: "x", attributes: ["A"], paths: ["p"], labels: [2]) }
+    #expect(throws: BLANError.self) { try Dataset(source: "x", attributes: ["A", "A"], paths: ["p"], labels: [1, 1]) }
+    #expect(throws: BLANError.self) { try Dataset(source: "x", attributes: [""], paths: ["p"], labels: [1]) }
+    #expect(throws: BLANError.self) { try Dataset(source: "x", attributes: ["A"], paths: ["p\0q"], labels: [1]) }
+    #expect(throws: BLANError.self) {
+      try Dataset(
+        source: "x", attributes: ["A"], paths: ["p"], labels: [1],
+        groups: [GroupColumn(name: "g", values: [], codes: [])])
+    }
+  }
+}
