@@ -1,0 +1,56 @@
+"""blan: forty attributes of a face photo, on a CPU, by the Bi-directional Ladder Attentive Network.
+
+    import blan
+
+    model = blan.load()                      # or blan.load("mine.safetensors")
+    face = model.predict("face.jpg")         # a path, bytes, a PIL image or an RGB array; or a list of them
+    print(face.attributes)                   # {"Smiling": 0.97, "Young": 0.91, ...}
+
+Importing the package loads nothing, starts no thread and writes nothing; the library is loaded at the first call.
+"""
+
+from .alignment import align_face
+from .bundled import default_model_path
+from .creation import import_encoder, init
+from .errors import (
+    BlanError,
+    CancelledError,
+    FileError,
+    FormatError,
+    InternalError,
+    InvalidArgumentError,
+    LibraryError,
+    OutOfMemoryError,
+    ShapeError,
+    UnsupportedError,
+)
+from .images import read_image
+from .model import Cost, Model, load
+from .prediction import Prediction
+from .report import write_report
+from .system import System, system
+
+__all__ = [
+    "BlanError",
+    "CancelledError",
+    "Cost",
+    "FileError",
+    "FormatError",
+    "InternalError",
+    "InvalidArgumentError",
+    "LibraryError",
+    "Model",
+    "OutOfMemoryError",
+    "Prediction",
+    "ShapeError",
+    "System",
+    "UnsupportedError",
+    "align_face",
+    "default_model_path",
+    "import_encoder",
+    "init",
+    "load",
+    "read_image",
+    "system",
+    "write_report",
+]

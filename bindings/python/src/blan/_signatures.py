@@ -1,0 +1,62 @@
+"""Result and argument types of every function of blan.h that the package calls."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import POINTER, c_bool, c_char_p, c_float, c_int32, c_size_t, c_void_p
+
+from ._structures import Cost, DecodeOptions, Image, LoadOptions, NetworkOptions, PredictOptions
+
+_OUT = POINTER(c_void_p)
+_FLOATS = POINTER(c_float)
+_STATUSES = POINTER(c_int32)
+
+_SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
+    "blan_version": (c_char_p, ()),
+    "blan_last_error": (c_char_p, ()),
+    "blan_status_name": (c_char_p, (c_int32,)),
+    "blan_instruction_set": (c_char_p, ()),
+    "blan_openmp_runtime": (c_char_p, ()),
+    "blan_default_threads": (c_int32, ()),
+    "blan_model_load": (c_int32, (c_char_p, POINTER(LoadOptions), _OUT)),
+    "blan_model_load_memory": (c_int32, (c_char_p, c_size_t, POINTER(LoadOptions), _OUT)),
+    "blan_model_free": (None, (c_void_p,)),
+    "blan_model_attribute_count": (c_size_t, (c_void_p,)),
+    "blan_model_attribute_name": (c_char_p, (c_void_p, c_size_t)),
+    "blan_model_threshold": (c_float, (c_void_p, c_size_t)),
+    "blan_model_input_size": (c_size_t, (c_void_p,)),
+    "blan_model_is_trained": (c_bool, (c_void_p,)),
+    "blan_model_config": (c_char_p, (c_void_p,)),
+    "blan_model_threads": (c_int32, (c_void_p,)),
+    "blan_model_embedding_size": (c_size_t, (c_void_p,)),
+    "blan_model_attention_count": (c_size_t, (c_void_p,)),
+    "blan_model_attention_size": (c_size_t, (c_void_p, c_size_t)),
+    "blan_model_cost_count": (c_size_t, (c_void_p,)),
+    "blan_model_cost": (c_int32, (c_void_p, c_size_t, POINTER(Cost))),
+    "blan_bitmap_load": (c_int32, (c_char_p, POINTER(DecodeOptions), _OUT)),
+    "blan_bitmap_decode": (c_int32, (c_char_p, c_size_t, POINTER(DecodeOptions), _OUT)),
+    "blan_bitmap_image": (Image, (c_void_p,)),
+    "blan_bitmap_free": (None, (c_void_p,)),
+    "blan_align_face": (c_int32, (POINTER(Image), _FLOATS, _OUT)),
+    "blan_preprocess": (c_int32, (c_void_p, POINTER(Image), _FLOATS)),
+    "blan_predict_tensor": (c_int32, (c_void_p, _FLOATS, c_size_t, POINTER(PredictOptions), _FLOATS)),
+    "blan_predict_images": (c_int32, (c_void_p, POINTER(Image), c_size_t, POINTER(PredictOptions), _FLOATS)),
+    "blan_predict_files": (
+        c_int32,
+        (c_void_p, POINTER(c_char_p), c_size_t, POINTER(PredictOptions), _FLOATS, _STATUSES),
+    ),
+    "blan_predict_encoded": (
+        c_int32,
+        (c_void_p, POINTER(c_char_p), POINTER(c_size_t), c_size_t, POINTER(PredictOptions), _FLOATS, _STATUSES),
+    ),
+    "blan_model_init": (c_int32, (c_char_p, POINTER(NetworkOptions))),
+    "blan_import_encoder": (c_int32, (c_char_p, c_char_p, c_char_p)),
+}
+
+
+def declare(library: ctypes.CDLL) -> None:
+    """Sets result and argument types; AttributeError names a function that the library lacks."""
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments

@@ -1,0 +1,70 @@
+"""The structs of blan.h, field for field."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import CFUNCTYPE, POINTER, c_char_p, c_float, c_int32, c_int64, c_size_t, c_uint8, c_uint64, c_void_p
+
+
+class LoadOptions(ctypes.Structure):
+    """blan_load_options."""
+
+    _fields_ = (("struct_size", c_size_t), ("threads", c_int32), ("precision", c_int32))
+
+
+class Cost(ctypes.Structure):
+    """blan_cost."""
+
+    _fields_ = (("module", c_char_p), ("parameters", c_uint64), ("multiply_accumulates", c_uint64))
+
+
+class Image(ctypes.Structure):
+    """blan_image."""
+
+    _fields_ = (
+        ("data", POINTER(c_uint8)),
+        ("width", c_int32),
+        ("height", c_int32),
+        ("row_stride", c_int64),
+        ("format", c_int32),
+    )
+
+
+class DecodeOptions(ctypes.Structure):
+    """blan_decode_options."""
+
+    _fields_ = (("struct_size", c_size_t), ("maximum_pixels", c_uint64))
+
+
+ItemError = CFUNCTYPE(None, c_void_p, c_size_t, c_int32, c_char_p)
+"""blan_item_error."""
+
+
+class PredictOptions(ctypes.Structure):
+    """blan_predict_options."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("scores", POINTER(c_float)),
+        ("logits", POINTER(c_float)),
+        ("embeddings", POINTER(c_float)),
+        ("attention", POINTER(c_float)),
+        ("maximum_pixels", c_uint64),
+        ("on_error", ItemError),
+        ("user", c_void_p),
+    )
+
+
+class NetworkOptions(ctypes.Structure):
+    """blan_network_options."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("input_size", c_int32),
+        ("width", c_int32),
+        ("variant", c_int32),
+        ("attention", c_int32),
+        ("attributes", POINTER(c_char_p)),
+        ("attribute_count", c_size_t),
+        ("seed", c_uint64),
+    )

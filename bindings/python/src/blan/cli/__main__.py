@@ -1,0 +1,5 @@
+"""Runs the command line as ``python -m blan.cli``."""
+
+from .app import main
+
+main()

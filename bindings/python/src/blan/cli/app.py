@@ -1,0 +1,53 @@
+"""The commands gathered, and how their failures end the program."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from .. import __name__ as package
+from ..errors import BlanError
+from ..system import system
+from . import encoder, info, init, predict
+from .console import fail, note
+
+app = typer.Typer(
+    name=package,
+    help="Forty attributes of a face photo, on a CPU (BLAN).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"blan {system().version}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Options before the command."""
+
+
+app.command("predict")(predict.predict)
+app.command("info")(info.info)
+app.command("init")(init.init)
+app.command("import-encoder")(encoder.import_encoder)
+
+
+def main() -> None:
+    """Runs the command line of this process and exits with its status."""
+    try:
+        app(standalone_mode=True)
+    except BlanError as error:
+        fail(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        note("interrupted")
+        sys.exit(130)

@@ -1,0 +1,144 @@
+"""`blan predict`: the attributes of photos, to a table, JSON, CSV or an HTML page."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..model import Model, load
+from ..prediction import Prediction
+from ..report import write_report
+from .console import UNTRAINED, fail, note, stderr, warn
+from .inputs import photos_in
+from .outputs import Csv, JsonLines, Output, Readable
+
+REPORT_LIMIT = 200
+"""Faces on one HTML page: more make a page that browsers are slow to open."""
+
+
+class OnError(str, Enum):
+    """What a photo that cannot be read does."""
+
+    skip = "skip"
+    stop = "stop"
+
+
+def predict(
+    faces: Annotated[list[Path], typer.Argument(help="Photos of faces (JPEG, PNG), or folders of them.")],
+    model: Annotated[
+        Path | None, typer.Option(help="Model file; without it, the one that comes with the package.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per photo and line.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write a CSV file, a row per photo; - for stdout.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write an HTML page with photos, bars and attention maps.")] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Probability from which an attribute counts as present, instead of the model's own."
+        ),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=0, max=1024, help="Threads to work on; 0 = all cores.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, max=1024, help="Photos in one call.")] = 32,
+    on_error: Annotated[OnError, typer.Option(help="What to do about a photo that cannot be read.")] = OnError.skip,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress bar and no notes; errors are still printed.")
+    ] = False,
+) -> None:
+    """Predict the attributes of face photos.
+
+    The photos are face crops framed like CelebA's aligned images. Without --json or --csv a table per photo is printed.
+    The exit status is 1 if any photo could not be read.
+    """
+    if json and csv is not None and str(csv) == "-":
+        raise typer.BadParameter("--json and --csv - both print to stdout")
+    photos = photos_in(faces)
+    if not photos:
+        raise typer.BadParameter(f"no JPEG or PNG file in {', '.join(map(str, faces))}", param_hint="FACES")
+    with load(model, threads=threads) as network, contextlib.ExitStack() as stack:
+        if not network.trained:
+            warn(UNTRAINED)
+        outputs = _outputs(network, json, csv, html, stack)
+        report: list[Prediction] = []
+        failed = done = 0
+        try:
+            for prediction in _with_progress(network, photos, batch, threshold, html is not None, quiet):
+                done += 1
+                for output in outputs:
+                    output.write(prediction)
+                if html is not None and len(report) < REPORT_LIMIT:
+                    report.append(prediction)
+                if prediction.error is not None:
+                    failed += 1
+                    fail(prediction.error)
+                    if on_error is OnError.stop:
+                        break
+        except KeyboardInterrupt:
+            note(f"interrupted after {done} of {len(photos)} photos; what is written so far is whole")
+            raise typer.Exit(130) from None
+        if html is not None:
+            write_report(html, report, network)
+    if not quiet:
+        _note_files(csv, html, len(photos))
+    if failed:
+        note(f"{failed} of {len(photos)} photos could not be read")
+        raise typer.Exit(1)
+
+
+def _outputs(
+    network: Model, json: bool, csv: Path | None, html: Path | None, stack: contextlib.ExitStack
+) -> list[Output]:
+    outputs: list[Output] = []
+    if json:
+        outputs.append(JsonLines(sys.stdout))
+    if csv is not None and str(csv) == "-":
+        outputs.append(Csv(sys.stdout, network.names))
+    elif csv is not None:
+        outputs.append(Csv(stack.enter_context(_created(csv)), network.names))
+    if not outputs and html is None:
+        outputs.append(Readable())
+    return outputs
+
+
+def _with_progress(
+    network: Model, photos: list[str], batch: int, threshold: float | None, attention: bool, quiet: bool
+) -> Iterator[Prediction]:
+    """The predictions, while a bar on stderr moves where there is more than one call to wait for."""
+    columns = (
+        TextColumn("predicting"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    console = stderr()
+    shown = not quiet and console.is_terminal and len(photos) > batch
+    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
+        task = progress.add_task("", total=len(photos), rate="")
+        stream = network.stream(photos, batch=batch, threshold=threshold, attention=attention, on_error="keep")
+        for prediction in stream:
+            yield prediction
+            progress.advance(task)
+            speed = progress.tasks[task].speed
+            progress.update(task, rate=f"{speed:.0f} faces/s" if speed else "")
+
+
+def _created(path: Path):  # noqa: ANN202
+    try:
+        return path.open("w", encoding="utf-8", newline="", errors="surrogateescape")
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--csv") from error
+
+
+def _note_files(csv: Path | None, html: Path | None, count: int) -> None:
+    if csv is not None and str(csv) != "-":
+        note(f"wrote {csv}: {count} rows")
+    if html is not None:
+        beyond = f" (the first {REPORT_LIMIT} of {count} faces)" if count > REPORT_LIMIT else ""
+        note(f"wrote {html}{beyond}")

@@ -1,0 +1,334 @@
+"""A loaded model and its predictions."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import weakref
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from types import TracebackType
+from typing import Any, Literal, TypeAlias, overload
+
+import numpy as np
+
+from . import _batch, _structures
+from ._library import check, library
+from .bundled import default_model_path
+from .errors import BlanError, InvalidArgumentError, ShapeError
+from .images import Color, FilePath, Photo, Pixels, Source, pixels_of, read_image, source_of
+from .prediction import Prediction
+
+OnError: TypeAlias = Literal["raise", "keep"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One row of a network's cost table.
+
+    Attributes:
+        module: its name, such as ``encoder.layer1``.
+        parameters: how many numbers it learned.
+        multiply_accumulates: how many it computes for one image.
+    """
+
+    module: str
+    parameters: int
+    multiply_accumulates: int
+
+
+def load(
+    model: str | os.PathLike[str] | bytes | None = None,
+    *,
+    threads: int = 0,
+) -> Model:
+    """Loads a model.
+
+    Args:
+        model: a safetensors file, or the bytes of one; None = the model that comes with the package.
+        threads: threads a call works on, 1 to 1024; 0 = all cores this process may use (affinity, cgroup quota and
+            OMP_NUM_THREADS respected). Give 1 in each of several worker processes.
+
+    Raises:
+        FileError: the file cannot be read.
+        FormatError, ShapeError: it is damaged or not a BLAN model.
+        BlanError: anything else; the class says what.
+    """
+    return Model(default_model_path() if model is None else model, threads=threads)
+
+
+class Model:
+    """A network with its weights, ready to predict.
+
+    A model never changes: any number of threads may predict with one at the same time. It frees its memory when it is
+    closed (``with`` does that) or collected, after the last running call.
+
+    A model that was loaded from a file can be pickled: it travels as its path and is loaded again at the other end.
+    Worker processes are best started with `spawn` or `forkserver`, each loading the model with ``threads=1``: a `fork`
+    copies a process in the middle of what its other threads do.
+
+    Attributes:
+        path: the file that it was loaded from; "" for bytes.
+        names: the N attributes in the order of all outputs.
+        thresholds: N floats: the probability from which an attribute counts as present, as stored in the model.
+        input_size: S, height and width of the network's input in pixels.
+        trained: False when the weights are random; the outputs then mean nothing.
+        threads: threads that a call works on.
+        config: the configuration stored in the file.
+    """
+
+    def __init__(self, model: str | os.PathLike[str] | bytes, *, threads: int = 0) -> None:
+        options = _structures.LoadOptions(ctypes.sizeof(_structures.LoadOptions), _checked_threads(threads), 0)
+        out = ctypes.c_void_p()
+        if isinstance(model, bytes):
+            self.path = ""
+            check(library().blan_model_load_memory(model, len(model), ctypes.byref(options), ctypes.byref(out)))
+        else:
+            self.path = os.fspath(model)
+            check(library().blan_model_load(os.fsencode(model), ctypes.byref(options), ctypes.byref(out)))
+        self._handle: _Handle | None = _Handle(out)
+        call = library()
+        count = call.blan_model_attribute_count(out)
+        self.names = tuple(call.blan_model_attribute_name(out, i).decode() for i in range(count))
+        self.thresholds = np.array([call.blan_model_threshold(out, i) for i in range(count)], dtype=np.float32)
+        self.thresholds.flags.writeable = False
+        self.input_size: int = call.blan_model_input_size(out)
+        self.trained: bool = call.blan_model_is_trained(out)
+        self.threads: int = call.blan_model_threads(out)
+        self.config: dict[str, Any] = json.loads(call.blan_model_config(out))
+        maps = (call.blan_model_attention_size(out, i) for i in range(call.blan_model_attention_count(out)))
+        self._layout = _batch.Layout(count, call.blan_model_embedding_size(out), tuple(maps))
+        self._threads_asked = threads
+
+    @overload
+    def predict(self, photos: Photo, **options: Any) -> Prediction: ...
+
+    @overload
+    def predict(self, photos: Iterable[Photo], **options: Any) -> list[Prediction]: ...
+
+    def predict(
+        self,
+        photos: Photo | Iterable[Photo],
+        *,
+        color: Color = "rgb",
+        threshold: float | None = None,
+        scores: bool = False,
+        logits: bool = False,
+        embeddings: bool = False,
+        attention: bool = False,
+        on_error: OnError = "raise",
+        maximum_pixels: int = 0,
+    ) -> Prediction | list[Prediction]:
+        """Predicts the attributes of one face or of many.
+
+        The photos are face crops framed like CelebA's aligned images (see `align_face`); no face is searched for. They
+        may have any size: they are resized to the network's input inside. Other threads run meanwhile.
+
+        Args:
+            photos: one photo (a path, the bytes of a JPEG or PNG, a PIL image, an array of uint8: HxWx3, HxWx4 or
+                HxW), or an iterable of them, kinds mixed as you like, or an array NxHxWxC.
+            color: order of the channels of arrays, "rgb" or "bgr" (OpenCV's).
+            threshold: the probability from which an attribute counts as present, instead of the model's own.
+            scores: also return each classifier's scores; see `Prediction` for this and the next three.
+            logits: also return the decision before its softmax.
+            embeddings: also return T_1..T_4.
+            attention: also return the spatial attention maps.
+            on_error: "raise" the error of the first photo that cannot be read, or "keep" it in `Prediction.error` and
+                predict the others.
+            maximum_pixels: a larger file is refused before it is decoded; 0 = 178,956,970.
+
+        Returns:
+            One Prediction for one photo, otherwise a list in the order of the photos.
+
+        Raises:
+            BlanError: with `on_error="raise"`, a photo cannot be read; the class says why.
+        """
+        wanted = _batch.Wanted(scores, logits, embeddings, attention)
+        single = _is_single(photos)
+        run = _Run(self, color, wanted, on_error, maximum_pixels, self._checked_thresholds(threshold))
+        predictions = run([photos] if single else list(photos))  # type: ignore[list-item, arg-type]
+        return predictions[0] if single else predictions
+
+    def stream(self, photos: Iterable[Photo], *, batch: int = 32, **options: Any) -> Iterator[Prediction]:
+        """Predicts photos in turn, `batch` at a time: for more photos than should be in memory at once.
+
+        Args:
+            photos: as in `predict`; the iterable is read as the predictions are taken.
+            batch: photos in one call, from 1.
+            **options: those of `predict`.
+        """
+        if batch < 1:
+            raise InvalidArgumentError(f"batch is {batch}; expected 1 or more")
+        remaining = iter(photos)
+        while chunk := list(islice(remaining, batch)):
+            yield from self.predict(chunk, **options)
+
+    def preprocess(self, photo: Photo, *, color: Color = "rgb") -> np.ndarray:
+        """Resizes and normalises one photo: 3xSxS floats, what `predict_tensor` reads."""
+        source = source_of(photo, color)
+        pixels = source if isinstance(source, Pixels) else pixels_of(read_image(photo), "rgb")
+        out = np.empty((3, self.input_size, self.input_size), dtype=np.float32)
+        handle = self._open()
+        check(library().blan_preprocess(handle.pointer, ctypes.byref(pixels.image), _batch.floats(out)))
+        return out
+
+    def predict_tensor(self, pixels: np.ndarray) -> np.ndarray:
+        """Predicts from prepared pixels.
+
+        Args:
+            pixels: Bx3xSxS floats, R then G then B, normalised with `config["mean"]` and `config["std"]`.
+
+        Returns:
+            BxN probabilities.
+        """
+        array = np.ascontiguousarray(pixels, dtype=np.float32)
+        expected = (3, self.input_size, self.input_size)
+        if array.ndim != 4 or array.shape[1:] != expected:
+            raise ShapeError(f"pixels have shape {array.shape}; expected (batch, {', '.join(map(str, expected))})")
+        out = np.empty((len(array), len(self.names)), dtype=np.float32)
+        handle = self._open()
+        check(library().blan_predict_tensor(handle.pointer, _batch.floats(array), len(array), None, _batch.floats(out)))
+        return out
+
+    def costs(self) -> list[Cost]:
+        """Parameters and multiply-accumulates of each module that prediction uses."""
+        handle, row = self._open(), _structures.Cost()
+        result = []
+        for index in range(library().blan_model_cost_count(handle.pointer)):
+            check(library().blan_model_cost(handle.pointer, index, ctypes.byref(row)))
+            result.append(Cost(row.module.decode(), row.parameters, row.multiply_accumulates))
+        return result
+
+    def close(self) -> None:
+        """Frees the model once no call uses it any more. Further calls raise InvalidArgumentError."""
+        self._handle = None
+
+    def _open(self) -> _Handle:
+        """The handle, which stays valid for as long as the caller refers to it."""
+        handle = self._handle
+        if handle is None:
+            raise InvalidArgumentError("the model is closed")
+        return handle
+
+    def _checked_thresholds(self, threshold: float | None) -> np.ndarray:
+        if threshold is None:
+            return self.thresholds
+        if not 0 <= threshold <= 1:
+            raise InvalidArgumentError(f"threshold is {threshold}; expected 0 to 1")
+        return np.full(len(self.names), threshold, dtype=np.float32)
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self.path:
+            raise TypeError("a model loaded from bytes cannot be pickled; load it from a file")
+        return _load_again, (os.path.abspath(self.path), self._threads_asked)
+
+    def __repr__(self) -> str:
+        state = "" if self.trained else ", UNTRAINED"
+        name = self.path or "memory"
+        return f"<blan.Model {name}: {len(self.names)} attributes, {self.input_size}x{self.input_size}{state}>"
+
+
+class _Handle:
+    """Owns a blan_model: freed when the last reference to this object goes, so never under a running call."""
+
+    def __init__(self, pointer: ctypes.c_void_p) -> None:
+        self.pointer = pointer
+        weakref.finalize(self, library().blan_model_free, pointer).atexit = False
+
+
+def _load_again(path: str, threads: int) -> Model:
+    return load(path, threads=threads)
+
+
+def _checked_threads(threads: int) -> int:
+    if not 0 <= threads <= 1024:
+        raise InvalidArgumentError(f"threads is {threads}; expected 1 to 1024, or 0 for all cores")
+    return threads
+
+
+def _is_single(photos: Any) -> bool:
+    """Whether `photos` is one photo: everything but an iterable that is not itself a photo."""
+    if isinstance(photos, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(photos, "getexif"):
+        return True
+    if hasattr(photos, "__array__"):
+        return getattr(photos, "ndim", 3) != 4
+    return not isinstance(photos, Iterable)
+
+
+class _Run:
+    """One call of `Model.predict`."""
+
+    def __init__(
+        self,
+        model: Model,
+        color: Color,
+        wanted: _batch.Wanted,
+        on_error: OnError,
+        maximum_pixels: int,
+        thresholds: np.ndarray,
+    ) -> None:
+        if on_error not in ("raise", "keep"):
+            raise InvalidArgumentError(f'on_error is {on_error!r}; expected "raise" or "keep"')
+        self.model, self.color, self.wanted = model, color, wanted
+        self.on_error, self.maximum_pixels, self.thresholds = on_error, maximum_pixels, thresholds
+
+    def __call__(self, photos: list[Photo]) -> list[Prediction]:
+        sources = [self._source(photo) for photo in photos]
+        predictions: list[Prediction | None] = [None] * len(photos)
+        handle = self.model._open()
+        for kind in (Pixels, bytes, FilePath, BlanError):
+            indices = [i for i, source in enumerate(sources) if isinstance(source, kind)]
+            if not indices:
+                continue
+            outputs = _batch.Outputs(self.model._layout, self.wanted, len(indices))
+            chosen = [sources[i] for i in indices]
+            if kind is BlanError:
+                outputs.errors = chosen  # type: ignore[assignment]
+            else:
+                _batch.run(handle.pointer, chosen, outputs, self.maximum_pixels)  # type: ignore[arg-type]
+            for row, index in enumerate(indices):
+                predictions[index] = self._prediction(outputs, row, chosen[row])
+        if self.on_error == "raise":
+            self._raise_first(predictions)
+        return predictions  # type: ignore[return-value]
+
+    def _source(self, photo: Photo) -> Source | BlanError:
+        try:
+            return source_of(photo, self.color)
+        except BlanError as error:
+            return error
+
+    def _prediction(self, outputs: _batch.Outputs, row: int, source: Source | BlanError) -> Prediction:
+        def part(array: np.ndarray | None) -> np.ndarray | None:
+            return None if array is None else array[row]
+
+        return Prediction(
+            names=self.model.names,
+            probabilities=outputs.probabilities[row],
+            thresholds=self.thresholds,
+            trained=self.model.trained,
+            source=os.fsdecode(source) if isinstance(source, FilePath) else "",
+            error=outputs.errors[row],
+            scores=part(outputs.scores),
+            logits=part(outputs.logits),
+            embeddings=part(outputs.embeddings),
+            attention=outputs.maps_of(row),
+        )
+
+    @staticmethod
+    def _raise_first(predictions: list[Prediction | None]) -> None:
+        for index, prediction in enumerate(predictions):
+            if prediction is not None and prediction.error is not None:
+                if len(predictions) > 1:
+                    prediction.error.args = (f"photo {index} of {len(predictions)}: {prediction.error}",)
+                raise prediction.error

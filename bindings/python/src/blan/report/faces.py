@@ -1,0 +1,135 @@
+"""The page about faces: photo, a bar per attribute, attention maps laid over the photo."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from .._library import library
+from ..errors import FileError
+from ..images import Photo
+from ..prediction import Prediction
+from . import heat, page
+from .photo import Embedded, embed
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+_UNTRAINED = (
+    "This model is not trained: its weights are random numbers, so its probabilities and attention maps mean nothing. "
+    "The page only shows that everything works."
+)
+_LEVELS = ("fine", "middle", "coarse")
+"""What the three attention levels see, shallowest first."""
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    predictions: Iterable[Prediction],
+    model: Model,
+    photos: Sequence[Photo] | None = None,
+) -> None:
+    """Writes a self-contained HTML page about some faces. The file appears whole or not at all.
+
+    Args:
+        path: the file to write.
+        predictions: of `Model.predict`, with `attention=True` for maps over the photos. One with an error is listed.
+        model: what predicted them.
+        photos: the photo of each prediction; None = read again from each `Prediction.source`.
+
+    Raises:
+        FileError: the page cannot be written.
+        BlanError: a photo cannot be read again.
+    """
+    predictions = list(predictions)
+    photos = [prediction.source for prediction in predictions] if photos is None else photos
+    pairs = zip(predictions, photos, strict=True)
+    cards = "\n".join(_card(number, prediction, photo) for number, (prediction, photo) in enumerate(pairs, 1))
+    failed = sum(prediction.error is not None for prediction in predictions)
+    count = len(predictions) - failed
+    lead = f"{count} face{'' if count == 1 else 's'}, {len(model.names)} attributes each"
+    if failed:
+        lead += f" · {failed} photo{'' if failed == 1 else 's'} could not be read"
+    content = page.document("Facial attributes", lead, cards, _footer(model), "" if model.trained else _UNTRAINED)
+    try:
+        page.write(path, content)
+    except OSError as error:
+        raise FileError(f"cannot write {os.fspath(path)}: {error.strerror}") from error
+
+
+def _card(number: int, prediction: Prediction, photo: Photo) -> str:
+    name = escape(os.path.basename(prediction.source) or f"face {number}")
+    if prediction.error is not None:
+        return f'<article class="failed"><h2>{name}</h2><p>{escape(str(prediction.error))}</p></article>'
+    picture = embed(photo)
+    return f"""<article style="--photo: url('{picture.uri}'); --ratio: {picture.width} / {picture.height}">
+<h2>{name} <small>{picture.width} &times; {picture.height}</small></h2>
+<div class="face">
+<div class="pictures">
+<div class="photo" role="img" aria-label="The photo {name}"></div>
+{_maps(prediction, picture)}
+</div>
+{_bars(prediction)}
+</div>
+</article>"""
+
+
+def _maps(prediction: Prediction, picture: Embedded) -> str:
+    if not prediction.attention:
+        return ""
+    figures = []
+    for level, attention in enumerate(prediction.attention):
+        side = attention.shape[0]
+        scale = _LEVELS[min(level, len(_LEVELS) - 1)]
+        label = f"Spatial attention of level {level + 1}, {side} by {side} cells, over the photo"
+        figures.append(
+            f'<figure><div class="photo grey" role="img" aria-label="{label}">'
+            f'<img src="{heat.overlay(attention)}" alt=""></div>'
+            f"<figcaption><b>Level {level + 1}</b> {scale}, {side}&times;{side}<br>"
+            f"{attention.min():.2f} to {attention.max():.2f}</figcaption></figure>"
+        )
+    return f"""<div class="maps">{"".join(figures)}</div>
+<p class="legend">less attention <span style="background: {heat.legend()}" aria-hidden="true"></span> more</p>"""
+
+
+def _bars(prediction: Prediction) -> str:
+    threshold = dict(zip(prediction.names, prediction.thresholds.tolist(), strict=True))
+    present = prediction.attributes
+    ranked = prediction.ranked()
+    above = [item for item in ranked if item[0] in present]
+    below = [item for item in ranked if item[0] not in present]
+    sections = []
+    for title, kind, items in (("Present", "present", above), ("Not present", "absent", below)):
+        rows = "".join(_bar(name, probability, threshold[name]) for name, probability in items)
+        content = f"<ul>{rows}</ul>" if items else '<p class="none">none</p>'
+        sections.append(f'<section class="{kind}"><h3>{title} <small>{len(items)}</small></h3>{content}</section>')
+    return f'<div class="attributes">{"".join(sections)}</div>'
+
+
+def _bar(name: str, probability: float, threshold: float) -> str:
+    label = escape(name.replace("_", " "))
+    percent = 100 * probability
+    return (
+        f'<li><span class="name">{label}</span>'
+        f'<span class="bar" aria-hidden="true"><i style="width: {percent:.1f}%"></i>'
+        f'<u style="left: {100 * threshold:.1f}%"></u></span>'
+        f'<span class="value">{percent:.1f}<span class="unit"> %</span></span></li>'
+    )
+
+
+def _footer(model: Model) -> str:
+    config = model.config
+    facts = [
+        f"libblan {library().blan_version().decode()}",
+        f"model {os.path.basename(model.path) or 'from memory'}{'' if model.trained else ' (untrained)'}",
+        f"width {config.get('width')}, input {model.input_size} x {model.input_size}, variant {config.get('variant')}",
+        "network: BLAN, Pattern Recognition 2020",
+    ]
+    notes = (
+        "The mark on each bar is the probability from which the attribute counts as present. Each attention map is "
+        "stretched to its own range, printed below it. Attributes are annotators' impressions of a photo, not facts "
+        "about a person; do not decide about people with them."
+    )
+    return f"<p>{notes}</p><p>{escape(' · '.join(facts))}</p>"

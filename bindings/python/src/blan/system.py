@@ -1,0 +1,38 @@
+"""What runs underneath: for bug reports and `blan info`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ._library import library, library_path
+
+
+@dataclass(frozen=True)
+class System:
+    """The library and what it runs on.
+
+    Attributes:
+        version: of libblan.
+        library: the file that it was loaded from.
+        instruction_set: what the kernels run on: "avx512", "avx2" or "portable".
+        openmp_runtime: the OpenMP runtime behind them.
+        default_threads: what ``threads=0`` stands for.
+    """
+
+    version: str
+    library: str
+    instruction_set: str
+    openmp_runtime: str
+    default_threads: int
+
+
+def system() -> System:
+    """Asks the library; starts no thread."""
+    call = library()
+    return System(
+        version=call.blan_version().decode(),
+        library=library_path(),
+        instruction_set=call.blan_instruction_set().decode(),
+        openmp_runtime=call.blan_openmp_runtime().decode(),
+        default_threads=call.blan_default_threads(),
+    )

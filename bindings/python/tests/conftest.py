@@ -1,0 +1,48 @@
+"""What several tests share: a photo, a small model, and where CelebA may be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import blan
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="session")
+def photo() -> Path:
+    """The bundled photo."""
+    return REPOSITORY / "examples" / "data" / "astronaut.jpg"
+
+
+@pytest.fixture(scope="session")
+def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model with random weights: quick, and its scores tell photos apart."""
+    path = tmp_path_factory.mktemp("models") / "small.safetensors"
+    blan.init(path, width=8, input_size=64, seed=3)
+    return path
+
+
+@pytest.fixture(scope="session")
+def model(model_path: Path) -> blan.Model:
+    return blan.load(model_path)
+
+
+@pytest.fixture(scope="session")
+def faces() -> list[np.ndarray]:
+    """Pictures of different sizes."""
+    random = np.random.default_rng(7)
+    sizes = [(109, 89), (64, 64), (200, 150), (31, 47), (90, 300)]
+    return [random.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+
+
+@pytest.fixture(scope="session")
+def celeba() -> Path:
+    """The folder of celeba-8k; tests that need it are skipped where it is missing."""
+    folder = Path(os.environ.get("BLAN_CELEBA", REPOSITORY.parent / "shared" / "data" / "celeba-8k"))
+    if not (folder / "img_align_celeba").is_dir():
+        pytest.skip(f"no CelebA images in {folder}; BLAN_CELEBA names their folder")
+    return folder
