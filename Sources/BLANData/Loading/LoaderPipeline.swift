@@ -17,11 +17,15 @@ final class LoaderPipeline: @unchecked Sendable {
     }
   }
 
+  /// An item to read. Its slot holds the batch until the last of its jobs is done; a job does not, so that a batch
+  /// that was fetched belongs to its consumer alone.
   private struct Job {
-    let slot: Slot
+    let batch: Int
     let place: Int
     let item: Int
     let epoch: Int
+    let pixels: UnsafeMutablePointer<Float>
+    let labels: UnsafeMutablePointer<Int8>
   }
 
   /// A finished batch with the items that could not be read, by their place in it.
@@ -125,18 +129,17 @@ final class LoaderPipeline: @unchecked Sendable {
 
   private func work() {
     while let job = nextJob() {
-      let batch = job.slot.batch
       var failure: BLANError?
       do {
-        try reader.read(
-          job.item, epoch: job.epoch, pixels: batch.pixels.pointer + job.place * reader.imageFloats,
-          labels: batch.labels.pointer + job.place * attributes)
+        try reader.read(job.item, epoch: job.epoch, pixels: job.pixels, labels: job.labels)
       } catch {
         failure = error as? BLANError ?? .internal("\(error)")
       }
       monitor.locked {
-        job.slot.failures[job.place] = failure
-        job.slot.unfinished -= 1
+        if let slot = slots[job.batch] {
+          slot.failures[job.place] = failure
+          slot.unfinished -= 1
+        }
         jobsRunning -= 1
         monitor.wakeAll()
       }
@@ -165,7 +168,10 @@ final class LoaderPipeline: @unchecked Sendable {
 
   private func takeJob() throws -> Job {
     let slot = try slots[openBatch] ?? openSlot()
-    let job = Job(slot: slot, place: openPlace, item: slot.batch.items[openPlace], epoch: epoch)
+    let job = Job(
+      batch: openBatch, place: openPlace, item: slot.batch.items[openPlace], epoch: epoch,
+      pixels: slot.batch.pixels.pointer + openPlace * reader.imageFloats,
+      labels: slot.batch.labels.pointer + openPlace * attributes)
     openPlace += 1
     if openPlace == slot.batch.count {
       openBatch += 1

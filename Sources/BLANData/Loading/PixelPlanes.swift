@@ -21,4 +21,25 @@ enum PixelPlanes {
       }
     }
   }
+
+  /// Sets a square of planes [3][S][S] to zero, as far as it lies in the image.
+  ///
+  /// - Parameters:
+  ///   - x, y: its centre in sides of the image, 0 to 1.
+  ///   - side: in sides of the image, 0 to 1.
+  static func blank(_ planes: UnsafeMutablePointer<Float>, size: Int, x: Double, y: Double, side: Double) {
+    let columns = range(around: x, side: side, size: size)
+    for channel in 0..<3 {
+      for row in range(around: y, side: side, size: size) {
+        (planes + (channel * size + row) * size + columns.lowerBound).update(repeating: 0, count: columns.count)
+      }
+    }
+  }
+
+  private static func range(around centre: Double, side: Double, size: Int) -> Range<Int> {
+    let length = Int((side * Double(size)).rounded())
+    let first = Int((centre * Double(size) - Double(length) / 2).rounded())
+    let low = min(max(first, 0), size)
+    return low..<min(max(first + length, low), size)
+  }
 }
