@@ -34,6 +34,7 @@ let package = Package(
     .systemLibrary(name: "CBLAN", path: "include"),
     .systemLibrary(name: "CJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "spng", providers: [.apt(["libspng-dev"])]),
+    .systemLibrary(name: "CZLIB", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(
       name: "CBLANKernels", cSettings: kernelFlags,
       linkerSettings: [
@@ -52,7 +53,7 @@ let package = Package(
     module("BLANNetwork", ["BLANTensors"]),
     module("BLANWeights", ["BLANTensors", "BLANNetwork"]),
     module("BLANImages", ["BLANTensors", "CBLANKernels", "CJPEG", "CPNG"]),
-    module("BLANData", ["BLANTensors", "BLANImages", "CBLANKernels"]),
+    module("BLANData", ["BLANTensors", "BLANImages", "CBLANKernels", "CZLIB"]),
     module("BLANInference", ["BLANTensors", "BLANNetwork", "BLANWeights", "BLANImages", "CBLANKernels"]),
     module(
       "BLANTraining",

@@ -27,3 +27,12 @@ public enum DatasetSplit: Int32, Sendable, CaseIterable {
     }
   }
 }
+
+/// How LFWA is divided. Nobody's photos are in two parts.
+public enum LFWAProtocol: Int32, Sendable, CaseIterable {
+  /// The usual one: half to train with, half to test with. From `indices_train_test.mat` where the folder has it
+  /// (6,263 and 6,880 images), otherwise drawn. It has no validation part.
+  case halves = 0
+  /// CelebA's shares: 80 % to train with, 10 % to validate, 10 % to test; drawn.
+  case eightyTen = 1
+}

@@ -17,7 +17,7 @@ struct ColourChange: Equatable {
       let place = rgb + 3 * pixel
       let added = grey * Self.grey(place) + constant
       for channel in 0..<3 {
-        place[channel] = UInt8(min(max(own * Float(place[channel]) + added, 0), 255).rounded())
+        place[channel] = UInt8(min(max(own * Float(place[channel]) + added, 0), 255) + 0.5)
       }
     }
   }

@@ -1,4 +1,4 @@
-/// The attribute names of CelebA and LFWA.
+/// The attribute names of CelebA and LFWA, which data, networks and callers share.
 public enum Attributes {
   /// CelebA's forty, in the order of `list_attr_celeba.txt`.
   public static let celebA: [String] = [
