@@ -3,11 +3,18 @@
 #define BLAN_KERNELS_H
 
 #include "blan_attention.h"
+#include "blan_attention_backward.h"
+#include "blan_batch_norm.h"
 #include "blan_convolution.h"
 #include "blan_image_kernels.h"
 #include "blan_isa.h"
 #include "blan_linear.h"
+#include "blan_linear_backward.h"
+#include "blan_mutual_information.h"
+#include "blan_optimisers.h"
 #include "blan_parallel.h"
+#include "blan_pooling.h"
+#include "blan_reconstruction.h"
 #include "blan_stem.h"
 
 #endif
