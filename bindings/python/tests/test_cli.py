@@ -226,7 +226,13 @@ def test_a_closed_pipe_ends_the_program_quietly(model_path, photo):
 def test_interrupt_leaves_whole_rows(model_path, photo, tmp_path):
     out = tmp_path / "out.csv"
     arguments = ["predict", *[str(photo)] * 20000, "--model", str(model_path), "--csv", str(out), "--batch", "4"]
-    process = subprocess.Popen([sys.executable, "-m", "blan.cli", *arguments], stderr=subprocess.PIPE, text=True)
+    # A shell starts background jobs with interrupts ignored, which would be inherited.
+    process = subprocess.Popen(
+        [sys.executable, "-m", "blan.cli", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     while not (out.exists() and out.stat().st_size > 0) and time.monotonic() < deadline:
         time.sleep(0.02)
