@@ -1,19 +1,25 @@
 /// Places buffers of known lifetimes in one block of memory so that no two that live at the same time overlap.
-struct ArenaPlanner {
+package struct ArenaPlanner {
   /// One buffer: it is written at step `birth` and last read at step `death`.
-  struct Request {
-    let count: Int
-    let birth: Int
-    var death: Int
+  package struct Request {
+    package let count: Int
+    package let birth: Int
+    package var death: Int
+
+    package init(count: Int, birth: Int, death: Int) {
+      self.count = count
+      self.birth = birth
+      self.death = death
+    }
   }
 
   /// Floats that one image needs.
-  let size: Int
+  package let size: Int
   /// Where each request lies.
-  let offsets: [Int]
+  package let offsets: [Int]
 
   /// Places the largest first, each at the lowest place where no neighbour in time lies.
-  init(_ requests: [Request]) {
+  package init(_ requests: [Request]) {
     let alignment = 16
     let order = requests.indices.sorted {
       (requests[$0].count, requests[$1].birth, $1) > (requests[$1].count, requests[$0].birth, $0)

@@ -57,7 +57,7 @@ private func workspaceCount(_ step: InferenceStep, _ packed: PackedStep, batch: 
 }
 
 extension blan_k_map {
-  init(data: UnsafePointer<Float>?, batch: Int, shape: TensorShape) {
+  package init(data: UnsafePointer<Float>?, batch: Int, shape: TensorShape) {
     self.init(data: data, batch: batch, channels: shape.channels, height: shape.height, width: shape.width)
   }
 }

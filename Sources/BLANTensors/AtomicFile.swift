@@ -16,6 +16,29 @@ public struct AtomicFile: ~Copyable {
     try file.commit()
   }
 
+  /// Removes temporary files of `path` that processes which no longer run left behind when they were killed.
+  public static func removeLeftovers(of path: String) {
+    let (folder, name) = split(path)
+    guard let listing = opendir(folder) else { return }
+    defer { closedir(listing) }
+    while let entry = readdir(listing) {
+      let found = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      let parts = found.dropFirst(name.count + 1).split(separator: ".", omittingEmptySubsequences: false)
+      guard found.hasPrefix(name + "."), parts.count == 3, parts[2] == "tmp", UInt32(parts[1]) != nil,
+        let process = pid_t(parts[0]), process > 0, kill(process, 0) != 0, errno == ESRCH
+      else { continue }
+      unlink(folder + "/" + found)
+    }
+  }
+
+  /// The folder of a path and the name in it.
+  private static func split(_ path: String) -> (folder: String, name: String) {
+    guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+    return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
+  }
+
   private init(path: String) throws {
     self.path = path
     temporary = "\(path).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp"
@@ -54,7 +77,7 @@ public struct AtomicFile: ~Copyable {
 
   /// Makes the new name itself survive a loss of power.
   private static func flushFolder(of path: String) throws {
-    let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    let folder = split(path).folder
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
     defer { close(descriptor) }

@@ -31,6 +31,8 @@ public struct ModelDescription: Sendable {
   // MARK: - Metadata of the file
 
   private static let format = "blan"
+  /// `format` of a training checkpoint.
+  public static let checkpointFormat = "blan.checkpoint"
 
   private struct JSON: Codable {
     var inputSize: Int
@@ -52,9 +54,27 @@ public struct ModelDescription: Sendable {
 
   /// Reads `format` and `blan.config`.
   init(metadata: [String: String], file: String) throws {
+    guard metadata["format"] != Self.checkpointFormat else {
+      throw BLANError.format("\(file) is a training checkpoint, not a model: export one from it")
+    }
     guard metadata["format"] == Self.format else {
       throw BLANError.format("\(file) is not a BLAN model: its metadata `format` is not \"\(Self.format)\"")
     }
+    try self.init(configurationIn: metadata, file: file)
+  }
+
+  /// What a training checkpoint says of its network.
+  ///
+  /// - Throws: `BLANError.format` when the file is none or its `blan.config` is damaged.
+  public init(checkpoint file: SafetensorsFile) throws {
+    guard file.metadata["format"] == Self.checkpointFormat else {
+      throw BLANError.format(
+        "\(file.name) is not a checkpoint: its metadata `format` is not \"\(Self.checkpointFormat)\"")
+    }
+    try self.init(configurationIn: file.metadata, file: file.name)
+  }
+
+  private init(configurationIn metadata: [String: String], file: String) throws {
     guard let text = metadata["blan.config"] else {
       throw BLANError.format("\(file): the metadata has no `blan.config`")
     }

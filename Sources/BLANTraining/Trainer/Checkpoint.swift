@@ -1,0 +1,163 @@
+import BLANNetwork
+import BLANTensors
+import BLANWeights
+import FoundationEssentials
+
+/// A checkpoint file: a safetensors file whose metadata `format` is `blan.checkpoint`.
+///
+/// Tensors: the network's under their names in the weights file; `adam.first.` and `adam.second.` before the names of
+/// trained tensors; `average.` before every name where a moving average is kept; `gradient.` before the names of trained
+/// tensors where batches wait for the next update. All f32. Metadata: `blan.config` as in a model file, and
+/// `blan.training`, JSON with the options and the state.
+enum Checkpoint {
+  private struct Training: Codable {
+    let options: TrainingOptions
+    let state: TrainerState
+  }
+
+  fileprivate enum Prefix {
+    static let first = "adam.first."
+    static let second = "adam.second."
+    static let average = "average."
+    static let gradient = "gradient."
+  }
+
+  /// Writes everything that training needs to go on; the file appears whole or not at all.
+  static func write(_ trainer: Trainer, to path: String) throws {
+    let store = trainer.store
+    let description = try ModelDescription(configuration: trainer.configuration, isTrained: trainer.hasLearnt)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    let training = try encoder.encode(Training(options: trainer.options, state: trainer.state))
+    var tensors: [SafetensorsWriter.Tensor] = []
+    func add(_ prefix: String, _ buffer: AlignedBuffer<Float>, trainedOnly: Bool) {
+      let source = store.source(buffer)
+      for (parameter, slot) in zip(store.parameters, store.slots) where !trainedOnly || trainer.plan.isTrained(slot) {
+        tensors.append(
+          SafetensorsWriter.Tensor(
+            prefix + parameter.name, from: Renamed(source: source, prefix: prefix), shape: parameter.shape))
+      }
+    }
+    add("", store.values, trainedOnly: false)
+    add(Prefix.first, trainer.optimiser.first, trainedOnly: true)
+    add(Prefix.second, trainer.optimiser.second, trainedOnly: true)
+    if let average = trainer.optimiser.average { add(Prefix.average, average, trainedOnly: false) }
+    if trainer.state.pending > 0 { add(Prefix.gradient, store.gradients, trainedOnly: true) }
+    try SafetensorsWriter.write(
+      tensors,
+      metadata: [
+        "format": ModelDescription.checkpointFormat, "blan.config": try description.json(),
+        "blan.training": String(decoding: training, as: UTF8.self),
+      ], to: path)
+  }
+
+  /// Makes a trainer as it was when the file was written.
+  static func read(_ file: SafetensorsFile, threads: Int) throws -> Trainer {
+    let description = try ModelDescription(checkpoint: file)
+    guard let text = file.metadata["blan.training"] else {
+      throw BLANError.format("\(file.name): the metadata has no `blan.training`")
+    }
+    let training: Training
+    do {
+      training = try JSONDecoder().decode(Training.self, from: Data(text.utf8))
+    } catch {
+      throw BLANError.format("\(file.name): `blan.training` is not what a trainer writes: \(error)")
+    }
+    try check(training.state, training.options, file.name)
+    let trainer = try Trainer(
+      Network(description.configuration, purpose: .training), source: file, options: training.options,
+      threads: threads, state: training.state)
+    try restore(trainer, from: file)
+    return trainer
+  }
+
+  /// Numbers that no trainer has would trap or never end later.
+  private static func check(_ state: TrainerState, _ options: TrainingOptions, _ name: String) throws {
+    var isValid =
+      state.batches >= 0 && (0...state.batches).contains(state.optimiserSteps)
+      && (0..<max(options.accumulate, 1)).contains(state.pending)
+    if let run = state.run {
+      isValid =
+        isValid && run.setting.epochs >= 1 && run.setting.batch >= 1 && run.setting.batchesPerEpoch >= 1
+        && (0...run.setting.epochs).contains(run.position.epoch)
+        && (0...run.setting.batchesPerEpoch).contains(run.position.batch)
+        && (0...Int(Int32.max)).contains(run.firstEpoch) && (0...state.optimiserSteps).contains(run.firstStep)
+        && run.totalSteps >= 0 && run.epochImages >= 0
+        && run.epochLosses.classification.count == Network.levelCount
+        && run.epochLosses.mutualInformation.count == Network.levelCount
+    }
+    guard isValid else {
+      throw BLANError.format("\(name): the state in `blan.training` contradicts itself")
+    }
+  }
+
+  private static func restore(_ trainer: Trainer, from file: SafetensorsFile) throws {
+    let store = trainer.store
+    func load(_ prefix: String, into buffer: AlignedBuffer<Float>, trainedOnly: Bool) throws {
+      for (parameter, slot) in zip(store.parameters, store.slots) where !trainedOnly || trainer.plan.isTrained(slot) {
+        try file.withTensor(prefix + parameter.name, shape: parameter.shape) { values in
+          guard let start = values.baseAddress else { return }
+          (buffer.pointer + slot.offset).update(from: start, count: slot.count)
+        }
+      }
+    }
+    try load(Prefix.first, into: trainer.optimiser.first, trainedOnly: true)
+    try load(Prefix.second, into: trainer.optimiser.second, trainedOnly: true)
+    if let average = trainer.optimiser.average { try load(Prefix.average, into: average, trainedOnly: false) }
+    if trainer.state.pending > 0 { try load(Prefix.gradient, into: store.gradients, trainedOnly: true) }
+  }
+}
+
+/// A source whose tensors are asked for with a prefix.
+private struct Renamed<Source: TensorSource>: TensorSource {
+  let source: Source
+  let prefix: String
+
+  func withTensor<Result>(
+    _ name: String, shape: [Int], _ body: (UnsafeBufferPointer<Float>) throws -> Result
+  ) throws -> Result {
+    try source.withTensor(String(name.dropFirst(prefix.count)), shape: shape, body)
+  }
+}
+
+extension Trainer {
+  /// Opens what training starts from: a checkpoint goes on where it was saved, with its own options; a model is
+  /// fine-tuned.
+  ///
+  /// - Throws: `BLANError.io`, `.format`, `.shape`, `.invalidArgument` (attributes for a checkpoint, options out of
+  ///   range), `.outOfMemory`.
+  public static func start(
+    from path: UnsafePointer<CChar>, attributes: [String]? = nil, options: TrainingOptions, threads: Int
+  ) throws -> Trainer {
+    let file = try SafetensorsFile(path: path)
+    guard file.metadata["format"] == ModelDescription.checkpointFormat else {
+      return try Trainer(from: ModelFile(path: path), attributes: attributes, options: options, threads: threads)
+    }
+    guard attributes == nil else {
+      throw BLANError.invalidArgument("\(file.name) is a checkpoint, whose attributes are fixed; export a model first")
+    }
+    return try Checkpoint.read(file, threads: threads)
+  }
+
+  /// Whether the weights are no longer random.
+  var hasLearnt: Bool { state.optimiserSteps > 0 || state.isFineTuning }
+
+  /// Writes a checkpoint: weights, optimiser, schedule, random state and the place in the data, whole or not at all.
+  ///
+  /// - Throws: `BLANError.io`, naming the path and the reason.
+  public func save(to path: String) throws { try Checkpoint.write(self, to: path) }
+
+  /// Writes a model file, whole or not at all.
+  ///
+  /// - Parameters:
+  ///   - type: how convolution and linear weights are stored.
+  ///   - trainingHeads: whether the reconstruction and LMIM heads are kept.
+  ///   - rawWeights: the weights themselves where a moving average is kept.
+  public func export(
+    to path: String, type: ElementType = .float32, trainingHeads: Bool = false, rawWeights: Bool = false
+  ) throws {
+    let description = try ModelDescription(configuration: configuration, isTrained: hasLearnt)
+    let buffer = rawWeights ? store.values : optimiser.average ?? store.values
+    try ModelFile.write(description, from: store.source(buffer), to: path, type: type, trainingHeads: trainingHeads)
+  }
+}

@@ -1,0 +1,255 @@
+import BLANData
+import BLANTensors
+
+extension Trainer {
+  /// Trains for a number of epochs, validating after each.
+  ///
+  /// A trainer read from `last.safetensors` of a run that was cancelled or broken off goes on where that was saved, bit
+  /// for bit, given the same options and data. After a finished run another begins.
+  ///
+  /// - Parameters:
+  ///   - train: its columns are matched with the trainer's attributes by name; one that it lacks counts as unknown.
+  ///   - validation: nil for none.
+  ///   - progress: called on this thread; returns whether to go on.
+  /// - Throws: `BLANError.cancelled` when `progress` ends the run, with a checkpoint written where checkpoints are;
+  ///   `.invalidArgument` for options out of range or data other than an unfinished run's; what ``step`` and reading
+  ///   images throw.
+  public func fit(
+    train: Dataset, validation: Dataset? = nil, options: FitOptions,
+    progress: (TrainingProgress) -> Bool = { _ in true }
+  ) throws {
+    try options.validate()
+    let names = configuration.attributes
+    let train = try train.selecting(names, unknownWhenAbsent: true)
+    let validation = try validation.map { try $0.selecting(names, unknownWhenAbsent: true) }
+    try withoutActuallyEscaping(progress) { progress in
+      let run = try FittingRun(self, train, validation, options, progress)
+      try run.go()
+    }
+  }
+}
+
+/// One call of ``Trainer/fit(train:validation:options:progress:)``.
+private final class FittingRun {
+  private let trainer: Trainer
+  private let options: FitOptions
+  private let loader: BatchLoader
+  private let validationLoader: BatchLoader?
+  private let folder: CheckpointFolder?
+  private let tell: (TrainingProgress) -> Bool
+  private var run: RunState
+  private var pace: Pace
+
+  init(
+    _ trainer: Trainer, _ train: Dataset, _ validation: Dataset?, _ options: FitOptions,
+    _ progress: @escaping (TrainingProgress) -> Bool
+  ) throws {
+    self.trainer = trainer
+    self.options = options
+    tell = progress
+    folder = try options.checkpoints.map { try CheckpointFolder($0) }
+    let smallest = trainer.usesMutualInformation ? 2 : 1
+    guard options.batch >= smallest, train.count >= smallest else {
+      throw BLANError.invalidArgument(
+        "batches of \(options.batch) of \(train.count) images: LMIM needs at least 2, or alpha = 0")
+    }
+    var reading = Self.reading(trainer, options, batch: options.batch)
+    reading.shuffles = true
+    reading.augmentation = options.augmentation
+    reading.minimumCount = smallest
+    let skips = SkippedImages(train)
+    reading.onSkipped = { item, error in skips.add(item, error) }
+    loader = try BatchLoader(dataset: train, options: reading)
+    self.skips = skips
+    validationLoader = try validation.map { data in
+      var reading = Self.reading(trainer, options, batch: min(options.batch, 64))
+      // Kept images of the training data come first; the rest of the memory is for these.
+      reading.cacheBytes = options.cacheBytes / 4
+      return try BatchLoader(dataset: data, options: reading)
+    }
+    let setting = RunState.Setting(
+      epochs: options.epochs, batch: options.batch, batchesPerEpoch: loader.batchesPerEpoch,
+      data: train.fingerprint)
+    run = try Self.nextRun(trainer, setting)
+    pace = Pace()
+  }
+
+  private let skips: SkippedImages
+
+  private static func reading(_ trainer: Trainer, _ options: FitOptions, batch: Int) -> LoaderOptions {
+    var reading = LoaderOptions(size: trainer.configuration.inputSize, batch: batch)
+    reading.mean = trainer.configuration.mean
+    reading.std = trainer.configuration.std
+    reading.seed = trainer.options.seed
+    reading.workers = options.workers
+    reading.cacheBytes = options.cacheBytes
+    reading.unreadable = options.skipsUnreadable ? .skip : .stop
+    return reading
+  }
+
+  /// The run that was broken off, or a new one behind the last.
+  private static func nextRun(_ trainer: Trainer, _ setting: RunState.Setting) throws -> RunState {
+    if let run = trainer.state.run, !run.isFinished {
+      guard run.setting == setting else {
+        throw BLANError.invalidArgument(
+          "the run to go on with had \(run.setting.epochs) epochs of \(run.setting.batchesPerEpoch) batches of "
+            + "\(run.setting.batch) images; these are \(setting.epochs) epochs of \(setting.batchesPerEpoch) batches of "
+            + "\(setting.batch)\(run.setting.data == setting.data ? "" : ", with other images or labels")")
+      }
+      return run
+    }
+    let batches = setting.epochs * setting.batchesPerEpoch
+    return RunState(
+      setting: setting, firstEpoch: trainer.state.run.map { $0.firstEpoch + $0.setting.epochs } ?? 0,
+      firstStep: trainer.state.optimiserSteps, totalSteps: batches / trainer.options.accumulate)
+  }
+
+  func go() throws {
+    trainer.state.run = run
+    defer { loader.stop() }
+    defer { validationLoader?.stop() }
+    do {
+      while !run.isFinished {
+        try trainEpoch()
+        let stops = try finishEpoch()
+        run.position = LoaderPosition(epoch: stops ? run.setting.epochs : run.position.epoch + 1, batch: 0)
+        run.epochLosses = Losses()
+        run.epochImages = 0
+        try saveLast()
+      }
+    } catch let error as BLANError where error.kind == .cancelled {
+      try saveLast()
+      throw error
+    }
+  }
+
+  // MARK: - Training
+
+  private func trainEpoch() throws {
+    try loader.start(epoch: run.firstEpoch + run.position.epoch, batch: run.position.batch)
+    var sinceSave = 0
+    pace.restart()
+    while let batch = try loader.next() {
+      let report = try trainer.step(pixels: batch.pixels.pointer, labels: batch.labels.pointer, batch: batch.count)
+      run.position.batch = loader.position.batch
+      run.epochLosses.add(report.losses, weight: Double(batch.count))
+      run.epochImages += batch.count
+      trainer.state.run = run
+      pace.step(images: batch.count)
+      sinceSave += 1
+      if options.checkpointSteps > 0, sinceSave >= options.checkpointSteps {
+        try saveLast()
+        sinceSave = 0
+      }
+      try tellSkipped()
+      var progress = progress(.step)
+      progress.losses = report.losses
+      progress.learningRate = report.learningRate
+      progress.gradientNorm = report.gradientNorm
+      try tellOrCancel(progress)
+    }
+    run.position.batch = run.setting.batchesPerEpoch
+    trainer.state.run = run
+    try tellSkipped()
+  }
+
+  // MARK: - Validation
+
+  /// - Returns: whether the run ends early, for want of progress.
+  private func finishEpoch() throws -> Bool {
+    if validationLoader != nil { try saveLast() }
+    let result = try validate()
+    var isBest = validationLoader == nil
+    if let result, result.accuracy.isFinite, result.accuracy > run.bestAccuracy ?? -1 {
+      isBest = true
+      run.bestAccuracy = result.accuracy
+      run.bestEpoch = run.position.epoch + 1
+    }
+    trainer.state.run = run
+    if isBest { try folder?.save(trainer, as: .best) }
+    var progress = progress(.epoch)
+    progress.losses = run.epochLosses.scaled(by: 1 / Double(max(run.epochImages, 1)))
+    progress.learningRate = trainer.lastStep?.learningRate ?? 0
+    progress.gradientNorm = trainer.lastStep?.gradientNorm ?? 0
+    progress.validation = result
+    if !tell(progress) {
+      // The epoch is over: going on begins with the next.
+      run.position = LoaderPosition(epoch: run.position.epoch + 1, batch: 0)
+      run.epochLosses = Losses()
+      run.epochImages = 0
+      throw cancelled()
+    }
+    guard options.patience > 0, run.bestEpoch > 0 else { return false }
+    return run.position.epoch + 1 - run.bestEpoch >= options.patience
+  }
+
+  private func validate() throws -> ValidationResult? {
+    guard let validationLoader else { return nil }
+    let started = Pace.now()
+    let weights = trainer.optimiser.average ?? trainer.store.values
+    let validation = Validation(configuration: trainer.configuration, threads: trainer.threads)
+    let result = try validation.run(trainer.store.source(weights), validationLoader) { done in
+      var progress = progress(.validation)
+      progress.validated = done
+      return tell(progress)
+    }
+    pace.secondsOfValidation = Pace.now() - started
+    return result
+  }
+
+  // MARK: - Telling and saving
+
+  private func progress(_ event: TrainingProgress.Event) -> TrainingProgress {
+    let perEpoch = run.setting.batchesPerEpoch
+    let done = min(run.position.epoch * perEpoch + run.position.batch, run.setting.epochs * perEpoch)
+    let total = run.setting.epochs * perEpoch
+    var progress = TrainingProgress(
+      event: event, epoch: min(run.position.epoch + 1, run.setting.epochs), epochs: run.setting.epochs, step: done,
+      steps: total)
+    progress.imagesPerSecond = pace.imagesPerSecond
+    progress.secondsLeft = pace.secondsLeft(
+      batches: total - done, epochs: run.setting.epochs - run.position.epoch - (event == .epoch ? 1 : 0))
+    progress.bestAccuracy = run.bestAccuracy
+    progress.bestEpoch = run.bestEpoch
+    progress.validationCount = validationLoader?.dataset.count ?? 0
+    progress.skipped = loader.skippedCount
+    return progress
+  }
+
+  private func tellOrCancel(_ progress: TrainingProgress) throws {
+    guard tell(progress) else { throw cancelled() }
+  }
+
+  private func tellSkipped() throws {
+    for message in skips.take() {
+      var progress = progress(.skipped)
+      progress.message = message
+      try tellOrCancel(progress)
+    }
+  }
+
+  private func cancelled() -> BLANError {
+    .cancelled("training was cancelled after batch \(run.position.batch) of epoch \(run.position.epoch + 1)")
+  }
+
+  private func saveLast() throws {
+    trainer.state.run = run
+    try folder?.save(trainer, as: .last)
+  }
+}
+
+/// Images that could not be read and have not been told of.
+private final class SkippedImages: @unchecked Sendable {
+  // Filled and emptied on the thread that trains: a loader reports there.
+  private var messages: [String] = []
+  private let dataset: Dataset
+
+  init(_ dataset: Dataset) { self.dataset = dataset }
+
+  func add(_ item: Int, _ error: BLANError) { messages.append("image \(item): \(error.message)") }
+
+  func take() -> [String] {
+    defer { messages.removeAll() }
+    return messages
+  }
+}

@@ -1,0 +1,173 @@
+import BLANNetwork
+import BLANTensors
+import BLANWeights
+import CBLANKernels
+
+/// A network in training: weights, gradients, optimiser, schedule and random state.
+///
+/// A step is the same bit for bit for the same seed, weights and batch, whatever the number of threads. A trainer belongs
+/// to one thread at a time.
+public final class Trainer {
+  public let network: Network
+  public let options: TrainingOptions
+  public let threads: Int
+  /// Losses, gradient norm and learning rate of the last step.
+  public private(set) var lastStep: StepReport?
+
+  let store: ParameterStore
+  let plan: TrainingPlan
+  let optimiser: Optimiser
+  var state: TrainerState
+  private var memory: TrainingMemory?
+
+  /// What one step did.
+  public struct StepReport: Sendable {
+    public let losses: Losses
+    /// Adam's rate of the update that the step belongs to.
+    public let learningRate: Double
+    /// Norm of the gradient at the last update, before clipping.
+    public let gradientNorm: Double
+  }
+
+  public var configuration: Configuration { network.configuration }
+  /// Batches trained on so far.
+  public var stepCount: Int { state.batches }
+
+  init(
+    _ network: Network, source: some TensorSource, options: TrainingOptions, threads: Int, state: TrainerState
+  ) throws {
+    try options.validate(attributes: network.configuration.attributes.count)
+    self.network = network
+    self.options = options
+    self.threads = try ThreadBudget.resolve(threads)
+    self.state = state
+    let store = try ParameterStore(network.parameters, source: source)
+    self.store = store
+    let frozen = try FrozenTensors(options.freeze, in: store)
+    plan = try TrainingPlan(network, store, weights: options.lossWeights, isFrozen: frozen.contains)
+    optimiser = try Optimiser(store, keepsAverage: options.averageDecay > 0)
+  }
+
+  /// One step on a batch: losses, gradients, and every `accumulate`-th time an update of the weights.
+  ///
+  /// - Parameters:
+  ///   - pixels: batch x 3 x S x S normalised floats.
+  ///   - labels: batch x N: 1 present, -1 absent, 0 unknown.
+  /// - Throws: `BLANError.invalidArgument` for an empty batch, a label out of range, or a single image where LMIM needs a
+  ///   second; `.internal`, naming step and term, for a loss or gradient that is not finite: weights and running statistics
+  ///   are then as before, and gradients that waited for the next update are dropped; `.outOfMemory`.
+  @discardableResult
+  public func step(pixels: UnsafePointer<Float>, labels: UnsafePointer<Int8>, batch: Int) throws -> StepReport {
+    try check(labels, batch: batch)
+    let run = try makeRun(pixels, labels, batch)
+    for layer in plan.layers { layer.forward(run) }
+    for index in plan.backwardOrder { plan.layers[index].backward(run) }
+    run.losses.losses.sum(weights: run.weights)
+    let losses = run.losses.losses
+    if let term = losses.nameOfNonFinite { throw notFinite("the loss term \(term)") }
+
+    let rateFactor = rateFactor
+    let isUpdate = state.pending + 1 == options.accumulate
+    var norm = lastStep?.gradientNorm ?? 0
+    if isUpdate {
+      let scale = 1 / Float(options.accumulate)
+      norm = optimiser.gradientNorm(store, plan, scale: scale, threads: run.threads)
+      guard norm.isFinite else { throw notFinite("the gradient") }
+      var clip: Float = 1
+      if options.clipNorm > 0, norm > Double(options.clipNorm) { clip = Float(Double(options.clipNorm) / norm) }
+      optimiser.update(
+        store, plan, options, step: state.optimiserSteps, rateFactor: rateFactor, gradientScale: scale * clip,
+        threads: run.threads)
+      state.optimiserSteps += 1
+    }
+    state.pending = isUpdate ? 0 : state.pending + 1
+    state.batches += 1
+    for layer in plan.layers { (layer as? BatchNormLayer)?.updateRunningStatistics(run) }
+    let report = StepReport(
+      losses: losses, learningRate: Double(options.learningRate * rateFactor), gradientNorm: norm)
+    lastStep = report
+    return report
+  }
+
+  private func check(_ labels: UnsafePointer<Int8>, batch: Int) throws {
+    guard (1...65_536).contains(batch) else {
+      throw BLANError.invalidArgument("batch is \(batch); expected 1 to 65536")
+    }
+    guard batch > 1 || !usesMutualInformation else {
+      throw BLANError.invalidArgument("a batch of 1 has no fake pair for LMIM; expected 2 images or alpha = 0")
+    }
+    let attributes = configuration.attributes.count
+    for index in 0..<batch * attributes where !(-1...1).contains(labels[index]) {
+      throw BLANError.invalidArgument(
+        "label \(labels[index]) of image \(index / attributes), attribute "
+          + "\(configuration.attributes[index % attributes]); expected 1, -1 or 0 (unknown)")
+    }
+  }
+
+  var usesMutualInformation: Bool { options.alpha > 0 && configuration.variant.hasLMIM }
+
+  private func makeRun(
+    _ pixels: UnsafePointer<Float>, _ labels: UnsafePointer<Int8>, _ batch: Int
+  ) throws -> LayerRun {
+    let memory = try memory(for: batch)
+    memory.written.removeAll()
+    var dropoutStream = RandomStream(seed: options.seed, key: "dropout/\(state.batches)")
+    return LayerRun(
+      plan: plan, store: store, memory: memory, batch: batch, threads: Int32(threads), pixels: pixels, labels: labels,
+      weights: options.lossWeights, dropout: options.dropout, dropoutSeed: dropoutStream.next(),
+      frozenStatistics: freezesStatistics(batch: batch), accumulate: state.pending > 0, losses: LossRecord())
+  }
+
+  private func memory(for batch: Int) throws -> TrainingMemory {
+    if let memory, memory.capacity >= batch { return memory }
+    memory = nil
+    let made = try TrainingMemory(plan, capacity: batch, threads: Int32(threads))
+    memory = made
+    return made
+  }
+
+  private func freezesStatistics(batch: Int) -> Bool {
+    switch options.statistics {
+    case .batch: return false
+    case .frozen: return true
+    case .automatic: return state.isFineTuning && batch < StatisticsMode.smallestReliableBatch
+    }
+  }
+
+  /// Share of the first learning rate at the next update.
+  private var rateFactor: Float {
+    let first = state.run?.firstStep ?? 0
+    let total = options.totalSteps > 0 ? options.totalSteps : state.run?.totalSteps ?? 0
+    return options.schedule.factor(
+      step: state.optimiserSteps - first, total: total, warmup: options.warmupSteps, final: options.finalRate)
+  }
+
+  private func notFinite(_ what: String) -> BLANError {
+    state.pending = 0
+    return .internal(
+      "\(what) is not finite at step \(state.batches + 1); the weights are those of step \(state.batches). "
+        + "A lower learning rate or clip_norm may help")
+  }
+}
+
+/// The tensors that stay as they are, by prefixes of their names.
+private struct FrozenTensors {
+  private let slots: Set<ParameterStore.Slot>
+
+  /// - Throws: `BLANError.invalidArgument` for a prefix that no tensor has.
+  init(_ prefixes: [String], in store: ParameterStore) throws {
+    var slots: Set<ParameterStore.Slot> = []
+    for prefix in prefixes {
+      let matches = zip(store.parameters, store.slots).filter { parameter, _ in
+        parameter.name == prefix || parameter.name.hasPrefix(prefix + ".")
+      }
+      guard !matches.isEmpty else {
+        throw BLANError.invalidArgument("freeze names \"\(prefix)\", but no tensor of the network begins with it")
+      }
+      slots.formUnion(matches.map(\.1))
+    }
+    self.slots = slots
+  }
+
+  func contains(_ slot: ParameterStore.Slot) -> Bool { slots.contains(slot) }
+}
