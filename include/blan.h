@@ -290,6 +290,267 @@ blan_status blan_model_init(const char *path, const blan_network_options *option
    state dict in safetensors (names with or without `encoder.`; fc.* is ignored). SHAPE when the widths differ. */
 blan_status blan_import_encoder(const char *encoder_path, const char *model_path, const char *out_path);
 
+/* -------------------------------------------------------------------------------------------------- data sets --- */
+
+/* Images with their labels: what a training or an evaluation goes through. It holds paths, not pixels, and never
+   changes: any number of threads may use one at the same time. */
+typedef struct blan_dataset blan_dataset;
+
+typedef int32_t blan_dataset_kind;
+
+enum {
+    BLAN_DATASET_AUTOMATIC = 0, /* what the folder or file looks like */
+    BLAN_DATASET_CELEBA = 1,    /* a folder as torchvision's CelebA reads it */
+    BLAN_DATASET_LFWA = 2,      /* person folders with a label file of 40 columns, text or MATLAB 5 */
+    BLAN_DATASET_CSV = 3        /* a table with a `path` column; labels 0/1, -1/1 or blank (unknown) */
+};
+
+typedef int32_t blan_split;
+
+enum {
+    BLAN_SPLIT_ALL = -1,
+    BLAN_SPLIT_TRAIN = 0,
+    BLAN_SPLIT_VALIDATION = 1,
+    BLAN_SPLIT_TEST = 2
+};
+
+typedef int32_t blan_lfwa_protocol;
+
+enum {
+    BLAN_LFWA_HALVES = 0,    /* half to train with, half to test with */
+    BLAN_LFWA_EIGHTY_TEN = 1 /* 80 % to train with, 10 % to validate, 10 % to test */
+};
+
+typedef struct blan_dataset_options {
+    size_t struct_size;
+    blan_dataset_kind kind;
+    blan_split split;
+    blan_lfwa_protocol lfwa_protocol;
+    const char *const *attributes; /* those wanted, in this order; NULL = all */
+    size_t attribute_count;
+} blan_dataset_options;
+
+#define BLAN_DATASET_OPTIONS_INIT                                                                                      \
+    { sizeof(blan_dataset_options), BLAN_DATASET_AUTOMATIC, BLAN_SPLIT_ALL, BLAN_LFWA_HALVES, NULL, 0 }
+
+/* Opens a data set: a folder (CelebA, LFWA, or one that holds a single .csv file), a CSV file, or LFWA's label file.
+   Returns IO, FORMAT (names file, line, column and what was expected), INVALID_ARGUMENT (an attribute or a part that
+   the data lack), OUT_OF_MEMORY. */
+blan_status blan_dataset_open(const char *path, const blan_dataset_options *options, blan_dataset **out);
+
+void blan_dataset_free(blan_dataset *dataset);
+
+/* Number of images; 0 for NULL. */
+size_t blan_dataset_count(const blan_dataset *dataset);
+
+/* Number of attributes, N; 0 for NULL. */
+size_t blan_dataset_attribute_count(const blan_dataset *dataset);
+
+/* Name of an attribute in the order of the labels; NULL past the end. */
+const char *blan_dataset_attribute_name(const blan_dataset *dataset, size_t index);
+
+/* File of an image; NULL past the end. */
+const char *blan_dataset_path(const blan_dataset *dataset, size_t index);
+
+/* The labels of one image: N numbers, 1 present, -1 absent, 0 unknown. */
+blan_status blan_dataset_labels(const blan_dataset *dataset, size_t index, int8_t *labels);
+
+/* The images at the given places, in that order, as a data set of its own. */
+blan_status blan_dataset_subset(const blan_dataset *dataset, const size_t *items, size_t count, blan_dataset **out);
+
+/* Draws a share (0 to 1) of the images for validation by a seed; the rest is for training. Both are NULL on failure. */
+blan_status blan_dataset_split(const blan_dataset *dataset, double validation_share, uint64_t seed,
+                               blan_dataset **training, blan_dataset **validation);
+
+/* --------------------------------------------------------------------------------------------------- training --- */
+
+/* A network in training: weights, gradients, optimiser, schedule and random state. One thread at a time. */
+typedef struct blan_trainer blan_trainer;
+
+typedef int32_t blan_schedule;
+
+enum {
+    BLAN_SCHEDULE_LINEAR = 0, /* the paper's: straight down to final_rate */
+    BLAN_SCHEDULE_COSINE = 1, /* half a cosine down to final_rate */
+    BLAN_SCHEDULE_CONSTANT = 2
+};
+
+typedef int32_t blan_statistics;
+
+enum {
+    BLAN_STATISTICS_AUTOMATIC = 0, /* FROZEN for fine-tuning with batches of fewer than 16 images, else BATCH */
+    BLAN_STATISTICS_BATCH = 1,     /* batch norm normalises with the batch's statistics and updates the running ones */
+    BLAN_STATISTICS_FROZEN = 2     /* batch norm normalises with the running statistics and leaves them alone */
+};
+
+/* What is trained and how. The defaults are the paper's (section 4.2). */
+typedef struct blan_train_options {
+    size_t struct_size;
+    const char *start;                   /* a model or checkpoint to go on from; NULL = a new network */
+    const blan_network_options *network; /* of a new network; NULL = its defaults. `seed` below is used, not its own */
+    const char *encoder;                 /* a ResNet-34 state dict for a new network's encoder; NULL = none */
+    const char *const *attributes;       /* fine-tuning: the attributes wanted; heads of names that the model has are
+                                            kept, others are new. NULL = the model's */
+    size_t attribute_count;
+    int32_t threads; /* 0 = blan_default_threads() */
+    uint64_t seed;   /* of new weights, dropout, order and augmentation */
+    float alpha, beta, gamma; /* weights of LMIM, reconstruction and score fusion in the loss, Eq. 8 */
+    float dropout;            /* of T_i, 0 to below 1 */
+    float label_smoothing;    /* share of each label that goes to its opposite, 0 to below 0.5 */
+    const float *positive_weights; /* N: factor of the loss of present labels of each attribute; NULL = 1 */
+    float learning_rate;           /* Adam's */
+    float fusion_learning_rate;    /* SGD's, for the score-fusion matrix W */
+    float beta1, beta2, epsilon;   /* Adam's */
+    float weight_decay;            /* AdamW's, of convolution and linear weights; 0 = Adam */
+    float clip_norm;               /* largest norm of the gradient; 0 = no limit */
+    float average_decay;           /* of the moving average of weights that validation and export use; 0 = no average */
+    blan_schedule schedule;
+    float final_rate;        /* learning rate at the end, as a share of the first */
+    int32_t warmup_steps;    /* steps over which the rate rises from 0 */
+    int64_t total_steps;     /* length of the schedule in optimiser steps; 0 = blan_trainer_fit sets it */
+    int32_t accumulate;      /* batches whose gradients are averaged for one optimiser step; at least 1 */
+    const char *freeze;      /* prefixes of tensors that stay as they are, comma-separated, such as "encoder" */
+    blan_statistics statistics;
+} blan_train_options;
+
+#define BLAN_TRAIN_OPTIONS_INIT                                                                                        \
+    {                                                                                                                  \
+        sizeof(blan_train_options), NULL, NULL, NULL, NULL, 0, 0, 0, 0.1f, 0.1f, 1.0f, 0.5f, 0.0f, NULL, 1e-3f, 1e-4f, \
+            0.9f, 0.999f, 1e-8f, 0.0f, 0.0f, 0.0f, BLAN_SCHEDULE_LINEAR, 0.1f, 0, 0, 1, NULL,                          \
+            BLAN_STATISTICS_AUTOMATIC                                                                                  \
+    }
+
+/* The terms of Eq. 8, means over the batch, unweighted but for `total`. A term that the variant lacks is 0. */
+typedef struct blan_losses {
+    double cls[4];  /* l_CLS of AC_1..AC_4 */
+    double lmim[4]; /* l_LMIM of levels 1..4 */
+    double rec;     /* l_REC */
+    double sf;      /* l_SF */
+    double total;   /* sum of cls + alpha lmim, plus beta rec, plus gamma sf */
+} blan_losses;
+
+/* Makes a trainer. From a checkpoint (`start`) everything that training needs comes from it; options then matter for
+   threads alone, and blan_trainer_fit goes on where it was saved. Returns INVALID_ARGUMENT, IO, FORMAT, SHAPE,
+   OUT_OF_MEMORY. */
+blan_status blan_trainer_create(const blan_train_options *options, blan_trainer **out);
+
+void blan_trainer_free(blan_trainer *trainer);
+
+/* One step on a batch: losses, gradients, and every `accumulate`-th time an update of the weights. pixels: batch x 3 x
+   S x S normalised floats; labels: batch x N numbers, 1 present, -1 absent, 0 unknown. out may be NULL.
+   A batch of one image is INVALID_ARGUMENT where LMIM needs a second (alpha > 0). A loss that is not finite is
+   INTERNAL, names the step and the term, and changes nothing. */
+blan_status blan_trainer_step(blan_trainer *trainer, const float *pixels, const int8_t *labels, size_t batch,
+                              blan_losses *out);
+
+typedef int32_t blan_progress_event;
+
+enum {
+    BLAN_PROGRESS_STEP = 0,      /* a batch is done */
+    BLAN_PROGRESS_VALIDATION = 1,/* some more images of the validation data are done */
+    BLAN_PROGRESS_EPOCH = 2,     /* an epoch is done, its validation too */
+    BLAN_PROGRESS_SKIPPED = 3    /* an image could not be read: see message */
+};
+
+/* Where blan_trainer_fit stands. */
+typedef struct blan_progress {
+    size_t struct_size;
+    blan_progress_event event;
+    int32_t epoch;              /* from 1 */
+    int32_t epochs;
+    int64_t step;               /* batches done, over all epochs */
+    int64_t steps;              /* batches of the whole run */
+    blan_losses losses;         /* STEP: of the batch; EPOCH: their mean over the epoch */
+    double learning_rate;       /* Adam's, of the step */
+    double gradient_norm;       /* of the last optimiser step, before clipping */
+    double images_per_second;   /* over the last steps */
+    double seconds_left;        /* of the whole run, estimated */
+    double validation_loss;     /* EPOCH: l_SF (or of s_5 without fusion) on the validation data; NaN without any */
+    double validation_accuracy; /* EPOCH: mean accuracy over attributes, 0 to 1; NaN without validation data */
+    double best_accuracy;       /* so far; NaN before the first validation */
+    int32_t best_epoch;         /* 0 before the first validation */
+    uint64_t validated;         /* VALIDATION: images done */
+    uint64_t validation_count;  /* images of the validation data */
+    uint64_t skipped;           /* images that could not be read so far */
+    const char *message;        /* SKIPPED: which image and why; else NULL */
+} blan_progress;
+
+/* Called on the thread that called blan_trainer_fit. Anything but 0 stops the run: BLAN_ERROR_CANCELLED, with a
+   checkpoint written where checkpoints are. */
+typedef int (*blan_progress_callback)(const blan_progress *progress, void *user);
+
+typedef struct blan_fit_options {
+    size_t struct_size;
+    int32_t epochs;
+    int32_t batch;
+    bool mirror;             /* mirror images at random, left and right */
+    float shift;             /* crop jitter: greatest move to each side, as a share of the side, 0 to 0.5 */
+    float zoom;              /* scale between 1 / (1 + zoom) and 1 + zoom, 0 to 1 */
+    float rotation;          /* greatest turn to each side in degrees, 0 to 180 */
+    float brightness, contrast, saturation; /* colour jitter: factors between 1 - x and 1 + x, 0 to 1 */
+    float cutout;            /* side of a blanked square as a share of the side, 0 to 1 */
+    int32_t workers;         /* threads that read images; 0 = blan_default_threads() */
+    uint64_t cache_bytes;    /* memory for decoded images */
+    bool skip_unreadable;    /* go on without images that cannot be read; otherwise they end the run */
+    const char *checkpoints; /* folder for last.safetensors and best.safetensors, made where missing; NULL = none */
+    int64_t checkpoint_steps; /* batches between saves of last.safetensors; 0 = once an epoch */
+    int32_t patience;        /* epochs without a better validation after which the run ends; 0 = never */
+    blan_progress_callback progress; /* may be NULL */
+    void *user;
+} blan_fit_options;
+
+#define BLAN_FIT_OPTIONS_INIT                                                                                          \
+    {                                                                                                                  \
+        sizeof(blan_fit_options), 14, 64, true, 0, 0, 0, 0, 0, 0, 0, 0, (uint64_t)2 << 30, false, NULL, 0, 0, NULL,    \
+            NULL                                                                                                       \
+    }
+
+/* Trains for a number of epochs, validating after each (validation may be NULL). Both data sets must have the trainer's
+   attributes; columns are matched by name and an attribute that the data lack counts as unknown. After a cancelled or
+   broken-off run, a trainer made from last.safetensors continues with the same options and the same data bit for bit.
+   Returns what blan_trainer_step does, IO and FORMAT for images, CANCELLED. */
+blan_status blan_trainer_fit(blan_trainer *trainer, const blan_dataset *train, const blan_dataset *validation,
+                             const blan_fit_options *options);
+
+/* Writes a checkpoint: weights, optimiser, schedule, random state and the place in the data. It appears whole or not at
+   all. */
+blan_status blan_trainer_save(const blan_trainer *trainer, const char *path);
+
+typedef int32_t blan_storage;
+
+enum {
+    BLAN_STORAGE_F32 = 0,
+    BLAN_STORAGE_F16 = 1,
+    BLAN_STORAGE_BF16 = 2
+};
+
+typedef struct blan_export_options {
+    size_t struct_size;
+    blan_storage storage;  /* of convolution and linear weights; the rest stays f32 */
+    bool training_heads;   /* keep the reconstruction and LMIM heads, for further training */
+    bool raw_weights;      /* the weights themselves where a moving average is kept */
+} blan_export_options;
+
+#define BLAN_EXPORT_OPTIONS_INIT { sizeof(blan_export_options), BLAN_STORAGE_F32, false, false }
+
+/* Writes a model file for prediction (or, with training_heads, for fine-tuning), whole or not at all. */
+blan_status blan_trainer_export(const blan_trainer *trainer, const char *path, const blan_export_options *options);
+
+/* Number of attributes, name of one, and input size, as of the models it exports. */
+size_t blan_trainer_attribute_count(const blan_trainer *trainer);
+const char *blan_trainer_attribute_name(const blan_trainer *trainer, size_t index);
+size_t blan_trainer_input_size(const blan_trainer *trainer);
+
+/* Batches trained on so far. */
+int64_t blan_trainer_step_count(const blan_trainer *trainer);
+
+/* The last step's gradient of the named tensor, in the layout of the weights file; `count` is its number of elements.
+   INVALID_ARGUMENT before the first step and for a tensor without a gradient, SHAPE for another count. */
+blan_status blan_trainer_gradient(const blan_trainer *trainer, const char *tensor_name, float *out, size_t count);
+
+/* The named tensor itself. */
+blan_status blan_trainer_parameter(const blan_trainer *trainer, const char *tensor_name, float *out, size_t count);
+
 #ifdef __cplusplus
 }
 #endif
