@@ -355,6 +355,15 @@ const char *blan_dataset_path(const blan_dataset *dataset, size_t index);
 /* The labels of one image: N numbers, 1 present, -1 absent, 0 unknown. */
 blan_status blan_dataset_labels(const blan_dataset *dataset, size_t index, int8_t *labels);
 
+/* Number of columns that are no labels, such as a CSV file's for rates by group; 0 for NULL. */
+size_t blan_dataset_group_count(const blan_dataset *dataset);
+
+/* Name of such a column; NULL past the end. */
+const char *blan_dataset_group_name(const blan_dataset *dataset, size_t index);
+
+/* What such a column says of one image; NULL where its cell is blank, and past either end. */
+const char *blan_dataset_group_value(const blan_dataset *dataset, size_t index, size_t item);
+
 /* The images at the given places, in that order, as a data set of its own. */
 blan_status blan_dataset_subset(const blan_dataset *dataset, const size_t *items, size_t count, blan_dataset **out);
 

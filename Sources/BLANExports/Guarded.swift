@@ -50,3 +50,25 @@ func path(_ argument: UnsafePointer<CChar>?, _ name: String) throws -> String {
   }
   return text
 }
+
+/// The element, or nil past the end.
+func element<Element>(_ array: [Element]?, _ index: Int) -> Element? {
+  guard let array, array.indices.contains(index) else { return nil }
+  return array[index]
+}
+
+/// A list of names, which must be UTF-8; nil for NULL.
+func names(
+  _ argument: UnsafePointer<UnsafePointer<CChar>?>?, count: Int, _ name: String, countName: String, most: Int
+) throws -> [String]? {
+  guard let argument else { return nil }
+  guard (1...most).contains(count) else {
+    throw BLANError.invalidArgument("\(countName) is \(UInt(bitPattern: count)); expected 1 to \(most)")
+  }
+  return try (0..<count).map { index in
+    guard let text = String(validatingCString: try required(argument[index], "\(name)[\(index)]")) else {
+      throw BLANError.invalidArgument("\(name)[\(index)] is not UTF-8")
+    }
+    return text
+  }
+}

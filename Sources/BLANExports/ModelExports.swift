@@ -106,9 +106,3 @@ public func modelCost(_ model: OpaquePointer?, _ index: Int, _ out: UnsafeMutabl
       multiply_accumulates: UInt64(cost.row.multiplyAccumulates))
   }
 }
-
-/// The element, or nil past the end.
-private func element<Element>(_ array: [Element]?, _ index: Int) -> Element? {
-  guard let array, array.indices.contains(index) else { return nil }
-  return array[index]
-}

@@ -14,8 +14,12 @@ extension blan_network_options: Options {
     guard let variant = Variant(rawValue: Int(variant)) else {
       throw BLANError.invalidArgument("variant is \(variant); expected 1 to 6")
     }
+    let names = try names(
+      attributes, count: attribute_count, "attributes", countName: "attribute_count",
+      most: Configuration.maximumAttributeCount)
     return try Configuration(
-      inputSize: Int(input_size), width: Int(width), attributes: names(), attention: order(), variant: variant)
+      inputSize: Int(input_size), width: Int(width), attributes: names ?? Attributes.celebA, attention: order(),
+      variant: variant)
   }
 
   private func order() throws -> AttentionOrder {
@@ -25,15 +29,6 @@ extension blan_network_options: Options {
     case Int(BLAN_ATTENTION_PARALLEL): return .parallel
     default: throw BLANError.invalidArgument("attention is \(attention); expected one of blan_attention_order")
     }
-  }
-
-  private func names() throws -> [String] {
-    guard let attributes else { return Attributes.celebA }
-    guard (1...Configuration.maximumAttributeCount).contains(attribute_count) else {
-      throw BLANError.invalidArgument(
-        "attribute_count is \(attribute_count); expected 1 to \(Configuration.maximumAttributeCount)")
-    }
-    return try (0..<attribute_count).map { String(cString: try required(attributes[$0], "attributes[\($0)]")) }
   }
 }
 

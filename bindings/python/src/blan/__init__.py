@@ -12,6 +12,7 @@ Importing the package loads nothing, starts no thread and writes nothing; the li
 from .alignment import align_face
 from .bundled import default_model_path
 from .creation import import_encoder, init
+from .dataset import Dataset
 from .errors import (
     BlanError,
     CancelledError,
@@ -34,6 +35,7 @@ __all__ = [
     "BlanError",
     "CancelledError",
     "Cost",
+    "Dataset",
     "FileError",
     "FormatError",
     "InternalError",

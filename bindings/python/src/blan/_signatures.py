@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, c_bool, c_char_p, c_float, c_int32, c_size_t, c_void_p
+from ctypes import POINTER, c_bool, c_char_p, c_double, c_float, c_int8, c_int32, c_size_t, c_uint64, c_void_p
 
-from ._structures import Cost, DecodeOptions, Image, LoadOptions, NetworkOptions, PredictOptions
+from ._structures import Cost, DatasetOptions, DecodeOptions, Image, LoadOptions, NetworkOptions, PredictOptions
 
 _OUT = POINTER(c_void_p)
 _FLOATS = POINTER(c_float)
@@ -51,6 +51,18 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
     ),
     "blan_model_init": (c_int32, (c_char_p, POINTER(NetworkOptions))),
     "blan_import_encoder": (c_int32, (c_char_p, c_char_p, c_char_p)),
+    "blan_dataset_open": (c_int32, (c_char_p, POINTER(DatasetOptions), _OUT)),
+    "blan_dataset_free": (None, (c_void_p,)),
+    "blan_dataset_count": (c_size_t, (c_void_p,)),
+    "blan_dataset_attribute_count": (c_size_t, (c_void_p,)),
+    "blan_dataset_attribute_name": (c_char_p, (c_void_p, c_size_t)),
+    "blan_dataset_path": (c_char_p, (c_void_p, c_size_t)),
+    "blan_dataset_labels": (c_int32, (c_void_p, c_size_t, POINTER(c_int8))),
+    "blan_dataset_group_count": (c_size_t, (c_void_p,)),
+    "blan_dataset_group_name": (c_char_p, (c_void_p, c_size_t)),
+    "blan_dataset_group_value": (c_char_p, (c_void_p, c_size_t, c_size_t)),
+    "blan_dataset_subset": (c_int32, (c_void_p, POINTER(c_size_t), c_size_t, _OUT)),
+    "blan_dataset_split": (c_int32, (c_void_p, c_double, c_uint64, _OUT, _OUT)),
 }
 
 

@@ -68,3 +68,16 @@ class NetworkOptions(ctypes.Structure):
         ("attribute_count", c_size_t),
         ("seed", c_uint64),
     )
+
+
+class DatasetOptions(ctypes.Structure):
+    """blan_dataset_options."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("kind", c_int32),
+        ("split", c_int32),
+        ("lfwa_protocol", c_int32),
+        ("attributes", POINTER(c_char_p)),
+        ("attribute_count", c_size_t),
+    )
