@@ -1,9 +1,11 @@
 /* The body of isa_portable.c, isa_avx2.c and isa_avx512.c: every tile function, compiled for the including file's
    target, gathered in the table it names. Before: TILE_PIXELS, TILE_BLOCKS, OUTER_CHANNELS and TILE_TABLE. */
 #include "tiles/attention.h"
+#include "tiles/batch_norm.h"
 #include "tiles/dot.h"
 #include "tiles/gather.h"
 #include "tiles/multiply.h"
+#include "tiles/optimisers.h"
 #include "tiles/outer.h"
 #include "tiles/stem.h"
 #include "tiles/winograd.h"
@@ -21,4 +23,12 @@ const blan_k_tile_table TILE_TABLE = {
     .pool_channels = pool_channels,
     .attend = attend,
     .dot4 = dot4,
+    .adam = adam,
+    .scaled_sum = scaled_sum,
+    .sum_of_squares = sum_of_squares,
+    .dropout = dropout,
+    .norm_moments = norm_moments,
+    .norm_forward = norm_forward,
+    .norm_sums = norm_sums,
+    .norm_backward = norm_backward,
 };
