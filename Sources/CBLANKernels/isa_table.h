@@ -4,7 +4,9 @@
 #include "tiles/dot.h"
 #include "tiles/gather.h"
 #include "tiles/multiply.h"
+#include "tiles/mutual_information.h"
 #include "tiles/outer.h"
+#include "tiles/reconstruction.h"
 #include "tiles/stem.h"
 #include "tiles/winograd.h"
 
@@ -21,4 +23,9 @@ const blan_k_tile_table TILE_TABLE = {
     .pool_channels = pool_channels,
     .attend = attend,
     .dot4 = dot4,
+    .lmim_hidden = lmim_hidden,
+    .lmim_score = lmim_score,
+    .lmim_score_backward = lmim_score_backward,
+    .lmim_hidden_backward = lmim_hidden_backward,
+    .phase_loss = phase_loss,
 };
