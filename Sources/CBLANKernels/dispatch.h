@@ -113,6 +113,19 @@ typedef struct blan_k_tile_table {
                       double *sum, double *product);
     void (*norm_backward)(size_t count, const blan_k_norm_pixels *pixels, const float *mean, const float *factor,
                           const float *offset, const float *slope, bool accumulate_residual);
+
+    /* LMIM: see tiles/mutual_information.h. */
+    void (*lmim_hidden)(size_t area, float *real, float *fake, const float *real_vector, const float *fake_vector);
+    void (*lmim_score)(size_t count, size_t blocks, float *scores, const float *map, size_t block_step,
+                       const float *weights);
+    void (*lmim_score_backward)(size_t area, float *map, const float *d_scores, const float *weights,
+                                float *d_weights);
+    void (*lmim_hidden_backward)(size_t area, float *d_real, const float *d_fake, const float *real,
+                                 const float *fake, float *real_sum, float *fake_sum);
+
+    /* The reconstruction head: see tiles/reconstruction.h. */
+    float (*phase_loss)(size_t width, float *phases, const float *pixels, size_t pixel_step, const size_t *offsets,
+                        size_t lanes, float factor);
 } blan_k_tile_table;
 
 extern const blan_k_tile_table blan_k_tiles_portable, blan_k_tiles_avx2, blan_k_tiles_avx512;

@@ -5,8 +5,10 @@
 #include "tiles/dot.h"
 #include "tiles/gather.h"
 #include "tiles/multiply.h"
+#include "tiles/mutual_information.h"
 #include "tiles/optimisers.h"
 #include "tiles/outer.h"
+#include "tiles/reconstruction.h"
 #include "tiles/stem.h"
 #include "tiles/winograd.h"
 
@@ -31,4 +33,9 @@ const blan_k_tile_table TILE_TABLE = {
     .norm_forward = norm_forward,
     .norm_sums = norm_sums,
     .norm_backward = norm_backward,
+    .lmim_hidden = lmim_hidden,
+    .lmim_score = lmim_score,
+    .lmim_score_backward = lmim_score_backward,
+    .lmim_hidden_backward = lmim_hidden_backward,
+    .phase_loss = phase_loss,
 };

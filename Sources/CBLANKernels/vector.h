@@ -26,4 +26,16 @@ BLAN_INLINE v16 v16_select(v16i mask, v16 yes, v16 no) { return (v16)((mask & (v
 BLAN_INLINE v16 v16_max(v16 a, v16 b) { return v16_select(a > b, a, b); }
 BLAN_INLINE v16 v16_relu(v16 a) { return v16_max(a, v16_splat(0)); }
 
+typedef float v8 __attribute__((vector_size(32), aligned(32), may_alias));
+typedef float v4 __attribute__((vector_size(16), aligned(16), may_alias));
+
+/* The lanes added up, in one order on every instruction set. */
+BLAN_INLINE float v16_sum(v16 x)
+{
+    const v8 a = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) +
+                 __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
+    const v4 b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);
+    return (b[0] + b[2]) + (b[1] + b[3]);
+}
+
 #endif
