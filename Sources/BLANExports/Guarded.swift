@@ -45,7 +45,12 @@ func readablePath(_ argument: UnsafePointer<CChar>?, _ name: String) throws -> U
 
 /// A path as text, which must be UTF-8.
 func path(_ argument: UnsafePointer<CChar>?, _ name: String) throws -> String {
-  guard let text = String(validatingCString: try readablePath(argument, name)) else {
+  try text(readablePath(argument, name), name)
+}
+
+/// A text, which must be UTF-8.
+func text(_ argument: UnsafePointer<CChar>?, _ name: String) throws -> String {
+  guard let text = String(validatingCString: try required(argument, name)) else {
     throw BLANError.invalidArgument("\(name) is not UTF-8")
   }
   return text

@@ -8,6 +8,7 @@
 #include "tiles/mutual_information.h"
 #include "tiles/optimisers.h"
 #include "tiles/outer.h"
+#include "tiles/pooling.h"
 #include "tiles/reconstruction.h"
 #include "tiles/stem.h"
 #include "tiles/winograd.h"
@@ -38,4 +39,6 @@ const blan_k_tile_table TILE_TABLE = {
     .lmim_score_backward = lmim_score_backward,
     .lmim_hidden_backward = lmim_hidden_backward,
     .phase_loss = phase_loss,
+    .max_pool = max_pool,
+    .max_pool_backward = max_pool_backward,
 };

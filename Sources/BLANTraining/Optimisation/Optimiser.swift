@@ -50,7 +50,7 @@ final class Optimiser {
         var adam = blan_k_adam(
           learning_rate: options.learningRate * rateFactor, beta1: options.beta1, beta2: options.beta2,
           epsilon: options.epsilon, weight_decay: isWeight ? options.weightDecay : 0, gradient_scale: gradientScale,
-          correction1: 1 - pow(Double(options.beta1), exponent), correction2: 1 - pow(Double(options.beta2), exponent))
+          correction1: 1 - pow(options.beta1, exponent), correction2: 1 - pow(options.beta2, exponent))
         blan_k_adam_update(
           slot.count, values, gradients, first.pointer + slot.offset, second.pointer + slot.offset, &adam, threads)
       case .runningMean, .runningVariance:

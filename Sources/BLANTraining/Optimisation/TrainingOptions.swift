@@ -61,8 +61,9 @@ public struct TrainingOptions: Sendable, Codable, Equatable {
   public var learningRate: Float = 1e-3
   /// SGD's, for the score-fusion matrix.
   public var fusionLearningRate: Float = 1e-4
-  public var beta1: Float = 0.9
-  public var beta2: Float = 0.999
+  /// Double: as a float 1 - 0.999 would be off by 1.3e-5 of itself.
+  public var beta1 = 0.9
+  public var beta2 = 0.999
   public var epsilon: Float = 1e-8
   /// AdamW's, of convolution and linear weights.
   public var weightDecay: Float = 0
@@ -98,8 +99,8 @@ public struct TrainingOptions: Sendable, Codable, Equatable {
     try Self.check("label_smoothing", labelSmoothing, labelSmoothing >= 0 && labelSmoothing < 0.5, "0 to below 0.5")
     try Self.check("learning_rate", learningRate, learningRate >= 0, "a finite number from 0")
     try Self.check("fusion_learning_rate", fusionLearningRate, fusionLearningRate >= 0, "a finite number from 0")
-    try Self.check("beta1", beta1, beta1 >= 0 && beta1 < 1, "0 to below 1")
-    try Self.check("beta2", beta2, beta2 >= 0 && beta2 < 1, "0 to below 1")
+    try Self.check("beta1", Float(beta1), beta1 >= 0 && beta1 < 1, "0 to below 1")
+    try Self.check("beta2", Float(beta2), beta2 >= 0 && beta2 < 1, "0 to below 1")
     try Self.check("epsilon", epsilon, epsilon > 0, "a finite number above 0")
     try Self.check("weight_decay", weightDecay, weightDecay >= 0, "a finite number from 0")
     try Self.check("clip_norm", clipNorm, clipNorm >= 0, "a finite number from 0")

@@ -139,6 +139,16 @@ extension Trainer {
     return try Checkpoint.read(file, threads: threads)
   }
 
+  /// How many attributes the model or checkpoint at `path` has.
+  ///
+  /// - Throws: `BLANError.io`, `.format`.
+  public static func attributeCount(of path: UnsafePointer<CChar>) throws -> Int {
+    let file = try SafetensorsFile(path: path)
+    let isCheckpoint = file.metadata["format"] == ModelDescription.checkpointFormat
+    let description = try isCheckpoint ? ModelDescription(checkpoint: file) : ModelFile(path: path).description
+    return description.configuration.attributes.count
+  }
+
   /// Whether the weights are no longer random.
   var hasLearnt: Bool { state.optimiserSteps > 0 || state.isFineTuning }
 
