@@ -13,6 +13,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "include/blan_optimisers.h"
 
 /* Where a tile of the direct convolution reads and writes. */
 typedef struct blan_k_gather_tile {
@@ -83,6 +86,13 @@ typedef struct blan_k_tile_table {
 
     /* out[0..4) = rows w, w + row_step, ... times x. */
     void (*dot4)(size_t count, float *out, const float *x, const float *w, size_t row_step);
+
+    /* Updates of parameters: see tiles/optimisers.h. */
+    void (*adam)(size_t count, float *w, const float *gradient, float *m, float *v, const blan_k_adam *rule);
+    void (*scaled_sum)(size_t count, float *sum, float sum_scale, const float *term, float term_scale);
+    double (*sum_of_squares)(size_t count, const float *values);
+    void (*dropout)(size_t count, float *out, const float *in, uint32_t first, const uint32_t keys[2],
+                    uint32_t threshold, float scale);
 } blan_k_tile_table;
 
 extern const blan_k_tile_table blan_k_tiles_portable, blan_k_tiles_avx2, blan_k_tiles_avx512;

@@ -4,6 +4,7 @@
 #include "tiles/dot.h"
 #include "tiles/gather.h"
 #include "tiles/multiply.h"
+#include "tiles/optimisers.h"
 #include "tiles/outer.h"
 #include "tiles/stem.h"
 #include "tiles/winograd.h"
@@ -21,4 +22,8 @@ const blan_k_tile_table TILE_TABLE = {
     .pool_channels = pool_channels,
     .attend = attend,
     .dot4 = dot4,
+    .adam = adam,
+    .scaled_sum = scaled_sum,
+    .sum_of_squares = sum_of_squares,
+    .dropout = dropout,
 };

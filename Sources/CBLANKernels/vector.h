@@ -8,12 +8,16 @@
 enum { BLAN_BLOCK = 16 };
 
 typedef float v16 __attribute__((vector_size(64), aligned(64), may_alias));
+typedef float v16_any __attribute__((vector_size(64), aligned(4), may_alias)); /* at any address of floats */
 typedef int v16i __attribute__((vector_size(64), aligned(64), may_alias));
 
 #define BLAN_INLINE static inline __attribute__((always_inline))
 
 BLAN_INLINE v16 v16_load(const float *address) { return *(const v16 *)address; }
 BLAN_INLINE void v16_store(float *address, v16 value) { *(v16 *)address = value; }
+
+BLAN_INLINE v16 v16_load_any(const float *address) { return *(const v16_any *)address; }
+BLAN_INLINE void v16_store_any(float *address, v16 value) { *(v16_any *)address = value; }
 
 /* Written out: adding a scalar to a zero vector would have to keep that addition, as 0 + -0 is not -0. */
 BLAN_INLINE v16 v16_splat(float x) { return (v16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }

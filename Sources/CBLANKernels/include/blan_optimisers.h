@@ -7,11 +7,13 @@
 
 /* One step of Adam or AdamW as torch.optim computes it. */
 typedef struct blan_k_adam {
-    float learning_rate, beta1, beta2, epsilon;
-    float weight_decay;           /* AdamW's: w -= learning_rate * weight_decay * w first; 0 = plain Adam */
-    float gradient_scale;         /* the gradient is multiplied by this first: clipping, averaging */
-    double correction1;           /* 1 - beta1^t */
-    double correction2;           /* 1 - beta2^t */
+    float learning_rate;
+    double beta1, beta2; /* double: as a float 1 - 0.999 is off by 1.3e-5 of itself */
+    float epsilon;
+    float weight_decay;   /* AdamW's: w -= learning_rate * weight_decay * w first; 0 = plain Adam */
+    float gradient_scale; /* the gradient is multiplied by this first: clipping, averaging */
+    double correction1;   /* 1 - beta1^t */
+    double correction2;   /* 1 - beta2^t */
 } blan_k_adam;
 
 /* m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
@@ -35,7 +37,7 @@ double blan_k_sum_of_squares(size_t count, const float *values, double *partial,
 void blan_k_accumulate(size_t count, float *sum, const float *term, int threads);
 
 /* out[i] = in[i] / (1 - probability) where element i is kept, else 0: forward on values, backward on gradients. Element
-   i is kept by a hash of seed and i, with probability 1 - probability. out may be in. */
+   i is kept by a hash of seed and i, with probability 1 - probability (to 2^-24); 1 keeps none. out may be in. */
 void blan_k_dropout(size_t count, float *out, const float *in, uint64_t seed, float probability, int threads);
 
 void blan_k_adam_update_reference(size_t count, float *w, const float *gradient, float *m, float *v,
