@@ -52,6 +52,17 @@ typedef struct blan_k_winograd_output {
     bool accumulate;
 } blan_k_winograd_output;
 
+/* Moments of one channel block: the mean of `count` values of each channel and their sum of squared deviations. */
+typedef struct blan_k_moments {
+    double count, mean[16], squares[16];
+} blan_k_moments;
+
+/* What one channel block's pixels of a map's gradient are made from and go to; NULL as in blan_batch_norm.h. */
+typedef struct blan_k_norm_pixels {
+    const float *d_out, *out, *x;
+    float *d_x, *d_residual;
+} blan_k_norm_pixels;
+
 typedef struct blan_k_tile_table {
     size_t tile_pixels; /* most pixels that multiply and gather take at once */
     size_t tile_blocks; /* most output blocks */
@@ -93,6 +104,15 @@ typedef struct blan_k_tile_table {
     double (*sum_of_squares)(size_t count, const float *values);
     void (*dropout)(size_t count, float *out, const float *in, uint32_t first, const uint32_t keys[2],
                     uint32_t threshold, float scale);
+
+    /* Batch normalisation of `count` pixels of one channel block: see tiles/batch_norm.h. */
+    void (*norm_moments)(size_t count, const float *x, blan_k_moments *moments);
+    void (*norm_forward)(size_t count, float *out, const float *x, const float *mean, const float *inverse_std,
+                         const float *weight, const float *bias, const float *residual, bool relu);
+    void (*norm_sums)(size_t count, const blan_k_norm_pixels *pixels, const float *mean, const float *inverse_std,
+                      double *sum, double *product);
+    void (*norm_backward)(size_t count, const blan_k_norm_pixels *pixels, const float *mean, const float *factor,
+                          const float *offset, const float *slope, bool accumulate_residual);
 } blan_k_tile_table;
 
 extern const blan_k_tile_table blan_k_tiles_portable, blan_k_tiles_avx2, blan_k_tiles_avx512;

@@ -1,6 +1,7 @@
 /* The body of isa_portable.c, isa_avx2.c and isa_avx512.c: every tile function, compiled for the including file's
    target, gathered in the table it names. Before: TILE_PIXELS, TILE_BLOCKS, OUTER_CHANNELS and TILE_TABLE. */
 #include "tiles/attention.h"
+#include "tiles/batch_norm.h"
 #include "tiles/dot.h"
 #include "tiles/gather.h"
 #include "tiles/multiply.h"
@@ -26,4 +27,8 @@ const blan_k_tile_table TILE_TABLE = {
     .scaled_sum = scaled_sum,
     .sum_of_squares = sum_of_squares,
     .dropout = dropout,
+    .norm_moments = norm_moments,
+    .norm_forward = norm_forward,
+    .norm_sums = norm_sums,
+    .norm_backward = norm_backward,
 };
