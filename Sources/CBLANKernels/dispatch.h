@@ -113,6 +113,11 @@ typedef struct blan_k_tile_table {
                       double *sum, double *product);
     void (*norm_backward)(size_t count, const blan_k_norm_pixels *pixels, const float *mean, const float *factor,
                           const float *offset, const float *slope, bool accumulate_residual);
+
+    /* The max-pool of one row of outputs and its gradient: see tiles/pooling.h. */
+    void (*max_pool)(size_t width, float *out, const float *const rows[3]);
+    void (*max_pool_backward)(size_t width, float *const d_rows[3], const float *d_out, const float *const rows[3],
+                              const float *out);
 } blan_k_tile_table;
 
 extern const blan_k_tile_table blan_k_tiles_portable, blan_k_tiles_avx2, blan_k_tiles_avx512;

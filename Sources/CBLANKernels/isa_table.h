@@ -7,6 +7,7 @@
 #include "tiles/multiply.h"
 #include "tiles/optimisers.h"
 #include "tiles/outer.h"
+#include "tiles/pooling.h"
 #include "tiles/stem.h"
 #include "tiles/winograd.h"
 
@@ -31,4 +32,6 @@ const blan_k_tile_table TILE_TABLE = {
     .norm_forward = norm_forward,
     .norm_sums = norm_sums,
     .norm_backward = norm_backward,
+    .max_pool = max_pool,
+    .max_pool_backward = max_pool_backward,
 };
