@@ -63,6 +63,15 @@ typedef struct blan_k_norm_pixels {
     float *d_x, *d_residual;
 } blan_k_norm_pixels;
 
+/* Pixels of one channel block of a gated map and its gradient; NULL as in blan_attention_backward.h. */
+typedef struct blan_k_gated_pixels {
+    const float *map, *d_out;
+    const float *channel_gate, *location_gate; /* [16], [pixels] */
+    float *d_map;
+    float *channel_sum;    /* [16]: overwritten by the gradient of the channel gate, summed over these pixels */
+    float *location_lanes; /* [pixels][16]: added to; their sums are the gradient of the location gate */
+} blan_k_gated_pixels;
+
 typedef struct blan_k_tile_table {
     size_t tile_pixels; /* most pixels that multiply and gather take at once */
     size_t tile_blocks; /* most output blocks */
@@ -131,6 +140,16 @@ typedef struct blan_k_tile_table {
     void (*max_pool)(size_t width, float *out, const float *const rows[3]);
     void (*max_pool_backward)(size_t width, float *const d_rows[3], const float *d_out, const float *const rows[3],
                               const float *out);
+
+    /* Gradients of RDAM's attentions: see tiles/attention_backward.h. */
+    void (*first_location)(size_t area, const float *map, float *sum, float *maximum, int32_t *place);
+    void (*first_channel)(size_t count, size_t channels, const float *map, size_t block_step, float *mean,
+                          float *maximum, int32_t *channel);
+    void (*spread_channel)(size_t area, float *d_map, const float *share);
+    void (*spread_location)(size_t count, size_t lanes, float *d_map, const float *share);
+    void (*dot_lanes)(size_t count, float *sum, const float *a, const float *b);
+    void (*multiply_backward)(size_t count, const blan_k_gated_pixels *pixels, bool accumulate);
+    void (*sum_lanes)(size_t count, float *out, const float *lanes);
 } blan_k_tile_table;
 
 extern const blan_k_tile_table blan_k_tiles_portable, blan_k_tiles_avx2, blan_k_tiles_avx512;

@@ -1,6 +1,7 @@
 /* The body of isa_portable.c, isa_avx2.c and isa_avx512.c: every tile function, compiled for the including file's
    target, gathered in the table it names. Before: TILE_PIXELS, TILE_BLOCKS, OUTER_CHANNELS and TILE_TABLE. */
 #include "tiles/attention.h"
+#include "tiles/attention_backward.h"
 #include "tiles/batch_norm.h"
 #include "tiles/dot.h"
 #include "tiles/gather.h"
@@ -41,4 +42,11 @@ const blan_k_tile_table TILE_TABLE = {
     .phase_loss = phase_loss,
     .max_pool = max_pool,
     .max_pool_backward = max_pool_backward,
+    .first_location = first_location,
+    .first_channel = first_channel,
+    .spread_channel = spread_channel,
+    .spread_location = spread_location,
+    .dot_lanes = dot_lanes,
+    .multiply_backward = multiply_backward,
+    .sum_lanes = sum_lanes,
 };

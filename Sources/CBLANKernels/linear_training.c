@@ -1,7 +1,7 @@
 /*
  * A fully connected layer in training: three products by the serial OpenBLAS, cut into tasks whose sizes follow from
- * the shape alone, so that each number comes from the same call whatever the threads. Maps are flattened to the weights'
- * order first, and gradients of maps are blocked last.
+ * the shape alone, so that each number comes from the same call whatever the threads. Maps are flattened to the
+ * weights' order first, and gradients of maps are blocked last.
  */
 #include "include/blan_linear_backward.h"
 

@@ -1,0 +1,129 @@
+/* RDAM's passes over a blocked map on the way back: pooling that remembers where the maximum was, gradients spread over
+   channels and locations, and the gradient of the gated product. */
+#include "../vector.h"
+
+#include <math.h>
+#include <stdint.h>
+
+/* Sum and maximum over `area` locations of one channel block, and the first location that holds the maximum. */
+static void first_location(size_t area, const float *restrict map, float *restrict sum, float *restrict maximum,
+                           int32_t *restrict place)
+{
+    v16 total = v16_splat(0), best = v16_splat(-INFINITY);
+    v16i where = {0}, here = {0};
+    for (size_t i = 0; i < area; i++, here += 1) {
+        const v16 value = v16_load(map + i * BLAN_BLOCK);
+        const v16i larger = value > best;
+        total += value;
+        best = v16_select(larger, value, best);
+        where = (larger & here) | (~larger & where);
+    }
+    v16_store(sum, total);
+    v16_store(maximum, best);
+    for (size_t lane = 0; lane < BLAN_BLOCK; lane++)
+        place[lane] = where[lane];
+}
+
+typedef float v8 __attribute__((vector_size(32)));
+typedef float v4 __attribute__((vector_size(16)));
+
+BLAN_INLINE float v16_sum(v16 a)
+{
+    const v8 half = __builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7) +
+                    __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15);
+    const v4 quarter =
+        __builtin_shufflevector(half, half, 0, 1, 2, 3) + __builtin_shufflevector(half, half, 4, 5, 6, 7);
+    return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
+}
+
+/* Mean and maximum over the channels of `count` adjacent locations, and the first channel that holds the maximum.
+   Padding channels are kept out of it. */
+static void first_channel(size_t count, size_t channels, const float *restrict map, size_t block_step,
+                          float *restrict mean, float *restrict maximum, int32_t *restrict channel)
+{
+    const size_t blocks = (channels + BLAN_BLOCK - 1) / BLAN_BLOCK;
+    v16i real;
+    for (size_t lane = 0; lane < BLAN_BLOCK; lane++)
+        real[lane] = (blocks - 1) * BLAN_BLOCK + lane < channels ? -1 : 0;
+    for (size_t i = 0; i < count; i++) {
+        v16 total = v16_splat(0), best = v16_splat(-INFINITY);
+        v16i where = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, here = where;
+        for (size_t block = 0; block < blocks; block++, here += BLAN_BLOCK) {
+            v16 value = v16_load(map + block * block_step + i * BLAN_BLOCK);
+            total += value;
+            if (block + 1 == blocks)
+                value = v16_select(real, value, v16_splat(-INFINITY));
+            const v16i larger = value > best;
+            best = v16_select(larger, value, best);
+            where = (larger & here) | (~larger & where);
+        }
+        float most = best[0];
+        int32_t first = where[0];
+        for (size_t lane = 1; lane < BLAN_BLOCK; lane++)
+            if (best[lane] > most || (best[lane] == most && where[lane] < first)) {
+                most = best[lane];
+                first = where[lane];
+            }
+        mean[i] = v16_sum(total) / (float)channels;
+        maximum[i] = most;
+        channel[i] = first;
+    }
+}
+
+/* d_map += share[channel] at every location of one channel block. */
+static void spread_channel(size_t area, float *restrict d_map, const float *restrict share)
+{
+    const v16 value = v16_load(share);
+    for (size_t i = 0; i < area * BLAN_BLOCK; i += BLAN_BLOCK)
+        v16_store(d_map + i, v16_load(d_map + i) + value);
+}
+
+/* d_map += share[location] in the first `lanes` channels of one channel block. */
+static void spread_location(size_t count, size_t lanes, float *restrict d_map, const float *restrict share)
+{
+    v16i real;
+    for (size_t lane = 0; lane < BLAN_BLOCK; lane++)
+        real[lane] = lane < lanes ? -1 : 0;
+    for (size_t i = 0; i < count; i++) {
+        float *cell = d_map + i * BLAN_BLOCK;
+        v16_store(cell, v16_load(cell) + v16_select(real, v16_splat(share[i]), v16_splat(0)));
+    }
+}
+
+/* The sum over the sixteen lanes of `sum` grows by the dot product of a and b, at any addresses. */
+static void dot_lanes(size_t count, float *restrict sum, const float *restrict a, const float *restrict b)
+{
+    v16 lanes = v16_load(sum);
+    size_t i = 0;
+    for (; i + BLAN_BLOCK <= count; i += BLAN_BLOCK)
+        lanes += v16_load_any(a + i) * v16_load_any(b + i);
+    v16_store(sum, lanes);
+    for (size_t lane = 0; i < count; i++, lane++)
+        sum[lane] += a[i] * b[i];
+}
+
+static void multiply_backward(size_t count, const blan_k_gated_pixels *pixels, bool accumulate)
+{
+    const v16 channel = pixels->channel_gate != NULL ? v16_load(pixels->channel_gate) : v16_splat(1);
+    v16 channel_sum = v16_splat(0);
+    for (size_t i = 0; i < count; i++) {
+        const v16 gradient = v16_load(pixels->d_out + i * BLAN_BLOCK);
+        const v16 product = gradient * v16_load(pixels->map + i * BLAN_BLOCK);
+        const v16 location = v16_splat(pixels->location_gate != NULL ? pixels->location_gate[i] : 1);
+        float *d_map = pixels->d_map + i * BLAN_BLOCK;
+        const v16 d_value = gradient * channel * location;
+        v16_store(d_map, accumulate ? v16_load(d_map) + d_value : d_value);
+        channel_sum += product * location;
+        if (pixels->location_lanes != NULL) {
+            float *lanes = pixels->location_lanes + i * BLAN_BLOCK;
+            v16_store(lanes, v16_load(lanes) + product * channel);
+        }
+    }
+    v16_store(pixels->channel_sum, channel_sum);
+}
+
+static void sum_lanes(size_t count, float *restrict out, const float *restrict lanes)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = v16_sum(v16_load(lanes + i * BLAN_BLOCK));
+}
