@@ -24,17 +24,6 @@ static void first_location(size_t area, const float *restrict map, float *restri
         place[lane] = where[lane];
 }
 
-typedef float v8 __attribute__((vector_size(32)));
-typedef float v4 __attribute__((vector_size(16)));
-
-BLAN_INLINE float v16_sum(v16 a)
-{
-    const v8 half = __builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7) +
-                    __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15);
-    const v4 quarter =
-        __builtin_shufflevector(half, half, 0, 1, 2, 3) + __builtin_shufflevector(half, half, 4, 5, 6, 7);
-    return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
-}
 
 /* Mean and maximum over the channels of `count` adjacent locations, and the first channel that holds the maximum.
    Padding channels are kept out of it. */
