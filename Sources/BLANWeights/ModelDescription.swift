@@ -31,6 +31,7 @@ public struct ModelDescription: Sendable {
   // MARK: - Metadata of the file
 
   private static let format = "blan"
+  static let configurationKey = "blan.config"
 
   private struct JSON: Codable {
     var inputSize: Int
@@ -55,7 +56,7 @@ public struct ModelDescription: Sendable {
     guard metadata["format"] == Self.format else {
       throw BLANError.format("\(file) is not a BLAN model: its metadata `format` is not \"\(Self.format)\"")
     }
-    guard let text = metadata["blan.config"] else {
+    guard let text = metadata[Self.configurationKey] else {
       throw BLANError.format("\(file): the metadata has no `blan.config`")
     }
     do {
@@ -93,5 +94,5 @@ public struct ModelDescription: Sendable {
     return String(decoding: try encoder.encode(json), as: UTF8.self)
   }
 
-  func metadata() throws -> [String: String] { ["format": Self.format, "blan.config": try json()] }
+  func metadata() throws -> [String: String] { ["format": Self.format, Self.configurationKey: try json()] }
 }
