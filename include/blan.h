@@ -560,6 +560,111 @@ blan_status blan_trainer_gradient(const blan_trainer *trainer, const char *tenso
 /* The named tensor itself. */
 blan_status blan_trainer_parameter(const blan_trainer *trainer, const char *tensor_name, float *out, size_t count);
 
+/* ------------------------------------------------------------------------------------------------- evaluation --- */
+
+/* What a model was measured to do on a data set. It never changes: any number of threads may read one. */
+typedef struct blan_evaluation blan_evaluation;
+
+/* Called on the calling thread after each batch: so many images of the data set are done. Anything but 0 stops:
+   BLAN_ERROR_CANCELLED. */
+typedef int (*blan_evaluate_progress)(size_t done, size_t count, void *user);
+
+typedef struct blan_evaluate_options {
+    size_t struct_size;
+    const char *const *groups; /* what rates are given by: each the name of an attribute or of a group column of the
+                                  data, or two of them parted by a comma, such as "Male,Young"; at most 100 groups */
+    size_t group_count;
+    const blan_dataset *training; /* whose labels give the majority of training; NULL = none */
+    int32_t resamples;            /* of the bootstrap behind the groups' 95 % intervals, to 100,000; 0 = none */
+    uint64_t seed;                /* of the bootstrap; intervals do not depend on the number of threads */
+    int32_t batch;                /* images between two calls of progress, 1 to 65,536 */
+    bool skip_unreadable;         /* go on without images that cannot be read; otherwise they end the call */
+    blan_item_error on_error;     /* told of each image that is skipped; may be NULL */
+    blan_evaluate_progress progress; /* may be NULL */
+    void *user;                      /* handed to both */
+} blan_evaluate_options;
+
+#define BLAN_EVALUATE_OPTIONS_INIT                                                                                     \
+    { sizeof(blan_evaluate_options), NULL, 0, NULL, 1000, 0, 64, false, NULL, NULL, NULL }
+
+/* Measures a model on a data set with the model's own thresholds. Attributes are matched by name; one that the data
+   lack has unknown labels, and unknown labels are left out everywhere.
+   Returns INVALID_ARGUMENT (data without any attribute of the model, a group that they lack), IO and FORMAT for images
+   (and FORMAT for a model whose outputs are not numbers), CANCELLED, OUT_OF_MEMORY. */
+blan_status blan_evaluate(const blan_model *model, const blan_dataset *dataset, const blan_evaluate_options *options,
+                          blan_evaluation **out);
+
+void blan_evaluation_free(blan_evaluation *evaluation);
+
+/* The whole report as JSON. Figures are shares from 0 to 1, null where the labels do not suffice; more keys may come.
+   - source, images (measured), unreadable: [{index, path, message}]
+   - mean: each figure's mean over the attributes that have it
+   - attributes: [{name, threshold, positives, negatives, unknown (labels), and the figures:
+       accuracy (the paper's metric), balanced_accuracy, precision, recall, f1, average_precision, calibration_error
+       (expected calibration error of the probability, 15 bins), brier, majority (accuracy of the more frequent answer
+       among these labels), training_majority (of that in the training labels)}]
+   - levels: {names: ["AC_1", .., "AC_4", "s_5", "fused"], mean: [6], attributes: [6][N]}: accuracy of each classifier,
+       of their sum and of the fused decision, all at a probability of 0.5 (Fig. 3)
+   - groups: one for each of the options' groups: {by: [names],
+       groups: [{values, images, too_few (fewer than 30 images), mean: {RATE}, attributes: [{name, positives, negatives,
+         unknown, too_few (fewer than 10 present or absent labels), RATE}]}],
+       comparable: names of the attributes that are not too_few in any group that is not too_few itself: the means are
+         over these, that of accuracy over all that have labels in every group,
+       gaps: {mean: {GAP}, attributes: [{name, GAP}], widest: {rate: name of the attribute with the widest gap}}},
+     where RATE is accuracy, true_positive_rate, false_positive_rate, false_negative_rate, average_precision and
+     calibration_error, each {value, low, high} (95 % interval), and GAP the same rates' distance between the two groups
+     farthest apart, each {value, low, high, highest, lowest (those groups' values)}; what is too_few is left out of gaps
+   - settings: {bins, confidence, resamples, seed, few_images, few_labels}
+   NULL for NULL. */
+const char *blan_evaluation_json(const blan_evaluation *evaluation);
+
+/* Number of images of the data set, those that could not be read among them; 0 for NULL. */
+size_t blan_evaluation_count(const blan_evaluation *evaluation);
+
+/* Images that could not be read and were skipped; 0 for NULL. */
+size_t blan_evaluation_skipped(const blan_evaluation *evaluation);
+
+/* Mean accuracy over the attributes that have known labels, the paper's metric, 0 to 1; NaN for none and for NULL. */
+double blan_evaluation_accuracy(const blan_evaluation *evaluation);
+
+/* count x N probabilities in the order of the data set and of the model's attributes, a row of NaN for an image that was
+   skipped. They live as long as the evaluation. NULL for NULL. */
+const float *blan_evaluation_probabilities(const blan_evaluation *evaluation);
+
+/* count x N labels, likewise: 1 present, -1 absent, 0 unknown. */
+const int8_t *blan_evaluation_labels(const blan_evaluation *evaluation);
+
+typedef int32_t blan_objective;
+
+enum {
+    BLAN_OBJECTIVE_ACCURACY = 0,
+    BLAN_OBJECTIVE_BALANCED_ACCURACY = 1,
+    BLAN_OBJECTIVE_F1 = 2
+};
+
+typedef struct blan_calibrate_options {
+    size_t struct_size;
+    bool temperatures;        /* fit them: the probability is sigmoid((z[1] - z[0]) / t), t from 0.05 to 20 */
+    bool thresholds;          /* fit them: the probability from which an attribute counts as present */
+    blan_objective objective; /* what a threshold is to do best; of equals the nearest to 0.5 is taken */
+    int32_t minimum_labels;   /* an attribute with fewer present or absent labels gets t = 1 and a threshold of 0.5 */
+    int32_t threads;          /* 0 = blan_default_threads() */
+    int32_t batch;            /* images between two calls of progress, 1 to 65,536 */
+    bool skip_unreadable;     /* go on without images that cannot be read; otherwise they end the call */
+    blan_item_error on_error; /* told of each image that is skipped; may be NULL */
+    blan_evaluate_progress progress; /* may be NULL */
+    void *user;                      /* handed to both */
+} blan_calibrate_options;
+
+#define BLAN_CALIBRATE_OPTIONS_INIT                                                                                    \
+    { sizeof(blan_calibrate_options), true, true, BLAN_OBJECTIVE_ACCURACY, 10, 0, 64, false, NULL, NULL, NULL }
+
+/* Fits temperatures (by the likelihood of the labels), then thresholds, on images that the model was not trained on, and
+   writes a copy of the model with them to `out_path`, whole or not at all; it may be model_path itself. Tensors stay as
+   they are stored. Returns what blan_model_load and blan_evaluate do, and IO where the file cannot be written. */
+blan_status blan_calibrate(const char *model_path, const blan_dataset *dataset, const blan_calibrate_options *options,
+                           const char *out_path);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,7 +4,7 @@ import Glibc
 
 /// The decision from the classifiers' scores: s_5 = s_1 + .. + s_4, z[j, c] = Σ_k W[k, j] · s_k[j, c] (Eq. 6), and
 /// p_j = softmax(z[j, ·] / t_j)[1] with the temperature t_j fitted on validation data. Without fusion z is s_5.
-struct ScoreFusion: Sendable {
+public struct ScoreFusion: Sendable {
   /// s_1..s_4 and their sum.
   static let levels = Network.levelCount + 1
 
@@ -26,6 +26,9 @@ struct ScoreFusion: Sendable {
       weights = []
     }
   }
+
+  /// Probability of "present", σ(margin / t): the softmax of a pair of scores that lie `margin` = z_1 - z_0 apart.
+  public static func probability(margin: Float, temperature: Float) -> Float { 1 / (1 + exp(-margin / temperature)) }
 
   /// One image. scores: s_1..s_4, [attributes][2] each; probabilities: [attributes]; scoresOut: [5][attributes][2];
   /// logitsOut: [attributes][2].
@@ -50,7 +53,7 @@ struct ScoreFusion: Sendable {
         logitsOut?[index] = fused
         if side == 0 { z.0 = fused } else { z.1 = fused }
       }
-      probabilities[attribute] = 1 / (1 + exp((z.0 - z.1) / temperatures[attribute]))
+      probabilities[attribute] = Self.probability(margin: z.1 - z.0, temperature: temperatures[attribute])
     }
   }
 }

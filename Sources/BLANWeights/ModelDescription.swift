@@ -33,6 +33,7 @@ public struct ModelDescription: Sendable {
   private static let format = "blan"
   /// `format` of a training checkpoint.
   public static let checkpointFormat = "blan.checkpoint"
+  public static let configurationKey = "blan.config"
 
   private struct JSON: Codable {
     var inputSize: Int
@@ -75,7 +76,7 @@ public struct ModelDescription: Sendable {
   }
 
   private init(configurationIn metadata: [String: String], file: String) throws {
-    guard let text = metadata["blan.config"] else {
+    guard let text = metadata[Self.configurationKey] else {
       throw BLANError.format("\(file): the metadata has no `blan.config`")
     }
     do {
@@ -113,5 +114,5 @@ public struct ModelDescription: Sendable {
     return String(decoding: try encoder.encode(json), as: UTF8.self)
   }
 
-  func metadata() throws -> [String: String] { ["format": Self.format, "blan.config": try json()] }
+  func metadata() throws -> [String: String] { ["format": Self.format, Self.configurationKey: try json()] }
 }

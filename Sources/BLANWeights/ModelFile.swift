@@ -8,7 +8,7 @@ public final class ModelFile: TensorSource, Sendable {
   public let configurationText: String
   /// True when the reconstruction and LMIM heads are in the file, so that training can go on with them.
   public let hasTrainingHeads: Bool
-  private let file: SafetensorsFile
+  let file: SafetensorsFile
 
   public convenience init(path: UnsafePointer<CChar>) throws { try self.init(SafetensorsFile(path: path)) }
 
@@ -20,7 +20,7 @@ public final class ModelFile: TensorSource, Sendable {
   private init(_ file: SafetensorsFile) throws {
     self.file = file
     description = try ModelDescription(metadata: file.metadata, file: file.name)
-    configurationText = file.metadata["blan.config"] ?? ""
+    configurationText = file.metadata[ModelDescription.configurationKey] ?? ""
     let parameters = Network(description.configuration, purpose: .training).parameters
     hasTrainingHeads = try Self.check(file, parameters)
   }

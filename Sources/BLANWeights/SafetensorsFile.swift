@@ -153,6 +153,9 @@ public final class SafetensorsFile: TensorSource, Sendable {
     return try body(UnsafeRawBufferPointer(rebasing: storage.bytes[tensor.range]))
   }
 
+  /// - Throws: `BLANError.format` where there is no such tensor.
+  public func type(of tensorName: String) throws -> ElementType { try find(tensorName).type }
+
   private func find(_ tensorName: String) throws -> Tensor {
     guard let tensor = tensors[tensorName] else {
       throw BLANError.format("\(name) has no tensor \"\(tensorName)\"")

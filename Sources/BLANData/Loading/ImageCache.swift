@@ -49,7 +49,7 @@ final class ImageCache: Sendable {
 
 extension BLANError {
   /// Whether the file is at fault, and not the machine.
-  var blamesImage: Bool {
+  public var blamesImage: Bool {
     switch kind {
     case .io, .format, .unsupported, .invalidArgument, .shape: return true
     case .outOfMemory, .cancelled, .internal: return false

@@ -46,7 +46,7 @@ enum Checkpoint {
     try SafetensorsWriter.write(
       tensors,
       metadata: [
-        "format": ModelDescription.checkpointFormat, "blan.config": try description.json(),
+        "format": ModelDescription.checkpointFormat, ModelDescription.configurationKey: try description.json(),
         "blan.training": String(decoding: training, as: UTF8.self),
       ], to: path)
   }

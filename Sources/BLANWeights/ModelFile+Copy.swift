@@ -1,0 +1,83 @@
+import BLANNetwork
+import BLANTensors
+import FoundationEssentials
+
+extension ModelFile {
+  /// Copies the file, atomically, with another description of the same network. Tensors keep the type that they are
+  /// stored in, and what the metadata hold beside the description is kept too.
+  ///
+  /// - Throws: `BLANError.invalidArgument` when the description is of another network; `.io` when the copy cannot be
+  ///   written, which may be to the file itself.
+  public func copy(to path: String, describedBy new: ModelDescription) throws {
+    let network = Network(description.configuration, purpose: hasTrainingHeads ? .training : .inference)
+    let other = Network(new.configuration, purpose: hasTrainingHeads ? .training : .inference)
+    guard network.parameters.map(\.name) == other.parameters.map(\.name),
+      network.parameters.map(\.shape) == other.parameters.map(\.shape)
+    else { throw BLANError.invalidArgument("the description is not of the network in \(file.name)") }
+    let tensors = try network.parameters.map { parameter in
+      let type = try file.type(of: parameter.name)
+      return SafetensorsWriter.Tensor(parameter.name, type: type, shape: parameter.shape) { sink in
+        try self.file.withBytes(parameter.name, type: type, sink)
+      }
+    }
+    try SafetensorsWriter.write(tensors, metadata: metadata(describedBy: new), to: path)
+  }
+
+  /// The file's metadata with the description's own keys replaced.
+  private func metadata(describedBy new: ModelDescription) throws -> [String: String] {
+    var metadata = file.metadata
+    for (key, value) in try new.metadata() { metadata[key] = value }
+    let decoder = JSONDecoder()
+    var config = try decoder.decode([String: JSONValue].self, from: Data(configurationText.utf8))
+    for (key, value) in try decoder.decode([String: JSONValue].self, from: Data(new.json().utf8)) {
+      config[key] = value
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    metadata[ModelDescription.configurationKey] = String(decoding: try encoder.encode(config), as: UTF8.self)
+    return metadata
+  }
+}
+
+/// Any JSON, to carry through what other tools wrote.
+private enum JSONValue: Codable {
+  case null
+  case bool(Bool)
+  case integer(Int64)
+  case number(Double)
+  case text(String)
+  case list([JSONValue])
+  case object([String: JSONValue])
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if container.decodeNil() {
+      self = .null
+    } else if let value = try? container.decode(Bool.self) {
+      self = .bool(value)
+    } else if let value = try? container.decode(Int64.self) {
+      self = .integer(value)
+    } else if let value = try? container.decode(Double.self) {
+      self = .number(value)
+    } else if let value = try? container.decode(String.self) {
+      self = .text(value)
+    } else if let value = try? container.decode([JSONValue].self) {
+      self = .list(value)
+    } else {
+      self = .object(try container.decode([String: JSONValue].self))
+    }
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .null: try container.encodeNil()
+    case .bool(let value): try container.encode(value)
+    case .integer(let value): try container.encode(value)
+    case .number(let value): try container.encode(value)
+    case .text(let value): try container.encode(value)
+    case .list(let values): try container.encode(values)
+    case .object(let values): try container.encode(values)
+    }
+  }
+}
