@@ -9,7 +9,7 @@ import typer
 from .. import __name__ as package
 from ..errors import BlanError
 from ..system import system
-from . import encoder, info, init, predict
+from . import encoder, info, init, predict, train
 from .console import fail, note
 
 app = typer.Typer(
@@ -36,6 +36,8 @@ def _options(
 
 
 app.command("predict")(predict.predict)
+app.command("train")(train.train)
+app.command("finetune")(train.finetune)
 app.command("info")(info.info)
 app.command("init")(init.init)
 app.command("import-encoder")(encoder.import_encoder)

@@ -36,7 +36,7 @@ class Losses:
         return cls(tuple(losses.cls), tuple(losses.lmim), losses.rec, losses.sf, losses.total)
 
     def terms(self) -> dict[str, float]:
-        """Every number by its name in the logs: ``cls1`` to ``cls4``, ``lmim1`` to ``lmim4``, ``rec``, ``sf``, ``total``."""
+        """Every number by its name in logs: ``cls1``..``cls4``, ``lmim1``..``lmim4``, ``rec``, ``sf``, ``total``."""
         numbered = {f"cls{level}": value for level, value in enumerate(self.cls, 1)}
         numbered |= {f"lmim{level}": value for level, value in enumerate(self.lmim, 1)}
         return numbered | {"rec": self.rec, "sf": self.sf, "total": self.total}

@@ -163,6 +163,9 @@ class Settings:
 FIELDS: dict[str, dataclasses.Field] = {option.name: option for option in dataclasses.fields(Settings)}
 """Every setting by its name."""
 
+FINETUNING: dict[str, Any] = {"epochs": 10, "batch": 8, "learning_rate": 2e-4, "patience": 3}
+"""Defaults of fine-tuning that differ: few images, and batch norm keeps its statistics at such batches."""
+
 AUGMENTATIONS: dict[str, dict[str, float]] = {
     "none": dict.fromkeys(("shift", "zoom", "rotation", "brightness", "contrast", "saturation", "cutout"), 0.0),
     "light": {
@@ -190,27 +193,37 @@ AUGMENTATIONS: dict[str, dict[str, float]] = {
 def resolve(*layers: Mapping[str, Any]) -> Settings:
     """The settings from several sources, later ones winning over earlier ones and all over the defaults.
 
+    Raises:
+        InvalidArgumentError: what `merged` raises, or a value out of range.
+    """
+    values = merged(*layers)
+    unknown = sorted(set(values) - set(FIELDS))
+    if unknown:
+        raise InvalidArgumentError(f"no setting is called {', '.join(unknown)}; they are {', '.join(FIELDS)}")
+    return Settings(**values)
+
+
+def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that several sources give, later ones winning.
+
     Two more names stand for several settings each, which the same source can still give alone: ``os``, the paper's
     overfitting suppression (dropout 0.5, mirroring and an ImageNet encoder, or none of them), and ``augment``, a key
     of `AUGMENTATIONS`.
 
     Raises:
-        InvalidArgumentError: an unknown name, a value out of range, or ``os`` without an encoder.
+        InvalidArgumentError: ``augment`` is unknown, or ``os`` lacks an encoder.
     """
     values: dict[str, Any] = {}
     suppression = None
     for layer in layers:
         suppression = layer.get("os", suppression)
         values |= _expanded(layer)
-    unknown = sorted(set(values) - set(FIELDS))
-    if unknown:
-        raise InvalidArgumentError(f"no setting is called {', '.join(unknown)}; they are {', '.join(FIELDS)}")
     if suppression and not values.get("encoder"):
         raise InvalidArgumentError(
             "overfitting suppression (os) includes an ImageNet ResNet-34: name its file with encoder, or set dropout "
             "and mirror alone"
         )
-    return Settings(**values)
+    return values
 
 
 def _expanded(layer: Mapping[str, Any]) -> dict[str, Any]:
