@@ -39,19 +39,20 @@ class Parts:
 def open_parts(settings: Settings) -> Parts:
     """Opens the data of a run.
 
-    The training part is DATA's own, or all of DATA where it has no parts. The validation part is `validation`, or
-    DATA's own, or drawn from the training part by the seed.
+    The training part is DATA's own, or all of DATA where it has no parts or where all is wanted. The validation part is
+    `validation`, or DATA's own, or drawn from the images to train on by the seed.
 
     Raises:
         BlanError: the data cannot be opened; the class says why.
     """
     whole = _open(settings, settings.data, "all")
-    train = _part(settings, "train") or whole
+    divided = settings.part == "train"
+    train = (_part(settings, "train") if divided else None) or whole
     drawn = False
     if settings.validation:
         validation = _open(settings, settings.validation, "all")
     else:
-        validation = _part(settings, "validation")
+        validation = _part(settings, "validation") if divided else None
         if validation is None and settings.validation_share > 0:
             train, validation = train.split(settings.validation_share, seed=settings.seed)
             drawn = True

@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Mapping
 from types import TracebackType
+from typing import TextIO
 
 from .._files import write_atomically
 from ..errors import FileError, FormatError
@@ -30,37 +31,44 @@ def row_of(progress: Progress) -> dict[str, float]:
 class Log:
     """A CSV file with a row for each step or epoch; each row reaches the operating system before the next begins.
 
+    A resumed run begins at its checkpoint: before the first row is added, those of the same and of later steps or
+    epochs are dropped, and so is a row that was cut short.
+
     Args:
-        path: the file.
-        columns: its columns; one of them is ``step``.
-        through: rows of later steps are dropped from a file that is there, and so is a row that was cut short.
+        path: the file; made where it is missing.
+        columns: its columns.
+        key: the column that counts, "step" or "epoch".
 
     Raises:
         FileError: the file cannot be read or written.
         FormatError: its columns are others.
     """
 
-    def __init__(self, path: str | os.PathLike[str], columns: tuple[str, ...], through: int) -> None:
-        self._columns = columns
-        rows = read_rows(path, columns) if os.path.exists(path) else []
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row for row in rows if int(row["step"]) <= through)
-        write_atomically(path, text.getvalue())
-        try:
-            self._file = open(path, "a", encoding="utf-8", newline="")  # noqa: SIM115
-        except OSError as error:
-            raise FileError(f"cannot write {os.fspath(path)}: {error.strerror}") from error
-        self._writer = csv.DictWriter(self._file, columns, lineterminator="\n", extrasaction="ignore")
+    def __init__(self, path: str | os.PathLike[str], columns: tuple[str, ...], key: str) -> None:
+        self._path, self._columns, self._key = path, columns, key
+        self._rows = read_rows(path, columns) if os.path.exists(path) else []
+        self._file: TextIO | None = None
 
     def add(self, row: Mapping[str, float]) -> None:
         """Appends a row."""
+        if self._file is None:
+            self._begin([kept for kept in self._rows if int(kept[self._key]) < row[self._key]])
         try:
-            self._writer.writerow(row)
+            csv.DictWriter(self._file, self._columns, lineterminator="\n", extrasaction="ignore").writerow(row)
             self._file.flush()
         except OSError as error:
-            raise FileError(f"cannot write {self._file.name}: {error.strerror}") from error
+            raise FileError(f"cannot write {os.fspath(self._path)}: {error.strerror}") from error
+
+    def _begin(self, rows: list[dict[str, str]]) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self._columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(self._path, text.getvalue())
+        try:
+            self._file = open(self._path, "a", encoding="utf-8", newline="")  # noqa: SIM115
+        except OSError as error:
+            raise FileError(f"cannot write {os.fspath(self._path)}: {error.strerror}") from error
 
     def __enter__(self) -> Log:
         return self
@@ -68,7 +76,8 @@ class Log:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 def read_rows(path: str | os.PathLike[str], columns: tuple[str, ...]) -> list[dict[str, str]]:

@@ -133,11 +133,18 @@ class Run:
         standing = self.result()
         if standing is not None and standing.finished:
             return standing
+        with self._trainer() as trainer:
+            if not self._all_trained(trainer):
+                self._fit(trainer, on_progress)
+        if self.path(BEST).exists():
+            with Trainer.resume(self.path(BEST), threads=self.settings.threads) as best:
+                best.export(self.path(MODEL), self.settings.storage)  # type: ignore[arg-type]
+        return self._ended()
+
+    def _fit(self, trainer: Trainer, on_progress: OnProgress | None) -> None:
         with contextlib.ExitStack() as stack:
-            trainer = stack.enter_context(self._trainer())
-            begun = trainer.step_count
-            steps = stack.enter_context(Log(self.path(STEPS), STEP_COLUMNS, begun))
-            epochs = stack.enter_context(Log(self.path(EPOCHS), EPOCH_COLUMNS, begun))
+            steps = stack.enter_context(Log(self.path(STEPS), STEP_COLUMNS, "step"))
+            epochs = stack.enter_context(Log(self.path(EPOCHS), EPOCH_COLUMNS, "epoch"))
             board = stack.enter_context(Board(self.path(BOARD))) if self.settings.tensorboard else None
 
             def listen(progress: Progress) -> object:
@@ -154,12 +161,29 @@ class Run:
                 on_progress=listen,
                 **self.settings.fit_options(),
             )
-            if not self.path(BEST).exists():
-                trainer.export(self.path(MODEL), self.settings.storage)  # type: ignore[arg-type]
-        if self.path(BEST).exists():
-            with Trainer.resume(self.path(BEST), threads=self.settings.threads) as best:
-                best.export(self.path(MODEL), self.settings.storage)  # type: ignore[arg-type]
-        return self._ended()
+
+    def report(self) -> Path:
+        """Evaluates the exported model on the validation part, if the run is finished, and writes report.html.
+
+        Returns:
+            The page.
+        """
+        page = self.path(REPORT)
+        write_atomically(page, training_page(gathered(self)))
+        return page
+
+    def epochs(self) -> list[dict[str, str]]:
+        """The rows of epochs.csv."""
+        return read_rows(self.path(EPOCHS), EPOCH_COLUMNS) if self.path(EPOCHS).exists() else []
+
+    def _all_trained(self, trainer: Trainer) -> bool:
+        """Whether the process was killed after the last epoch, but before it had written the result."""
+        rows = self.epochs()
+        if not rows or trainer.step_count < int(rows[-1]["step"]):
+            return False
+        epoch, best = int(rows[-1]["epoch"]), int(rows[-1]["best_epoch"])
+        patience = self.settings.patience
+        return epoch == self.settings.epochs or (best > 0 and 0 < patience <= epoch - best)
 
     def close(self) -> None:
         """Lets other processes work in the folder."""
@@ -222,7 +246,7 @@ class Run:
         return notes
 
     def _ended(self) -> Result:
-        rows = read_rows(self.path(EPOCHS), EPOCH_COLUMNS)
+        rows = self.epochs()
         best = float(rows[-1]["best_accuracy"]) if rows else math.nan
         result = Result(
             finished=not self.history.cancelled,

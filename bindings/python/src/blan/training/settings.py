@@ -52,6 +52,7 @@ class Settings:
     """Every setting of a run; "" and () stand for none. The text beside each is what --help says."""
 
     data: str = _setting(DATA, "Data set: a CelebA or LFWA folder, a CSV file, or a folder with one.", "")
+    part: str = _setting(DATA, "Part of DATA to train on.", "train", choices=("train", "all"))
     validation: str = _setting(DATA, "Data set to validate on, instead of the validation part of DATA.", "")
     validation_share: float = _setting(
         DATA, "Share drawn for validation where DATA has no such part; 0 = no validation.", 0.1, low=0, high=0.9
