@@ -30,6 +30,7 @@ from .model import Cost, Model, load
 from .prediction import Prediction
 from .report import write_report
 from .system import System, system
+from .training import FineTuned, History, Losses, Progress, Trainer, balanced_weights, finetune
 
 __all__ = [
     "BlanError",
@@ -37,18 +38,25 @@ __all__ = [
     "Cost",
     "Dataset",
     "FileError",
+    "FineTuned",
     "FormatError",
+    "History",
     "InternalError",
     "InvalidArgumentError",
     "LibraryError",
+    "Losses",
     "Model",
     "OutOfMemoryError",
     "Prediction",
+    "Progress",
     "ShapeError",
     "System",
+    "Trainer",
     "UnsupportedError",
     "align_face",
+    "balanced_weights",
     "default_model_path",
+    "finetune",
     "import_encoder",
     "init",
     "load",

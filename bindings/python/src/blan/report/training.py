@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -76,7 +77,7 @@ def training_page(training: Training) -> str:
         parts += [_attributes(training.evaluation), _levels(training.evaluation)]
     parts += [_samples(training.samples), _settings(training.settings, training.record)]
     footer = (
-        "<p>Accuracies are of the validation part, which also chose the epoch: those of a test part are a little lower. "
+        "<p>Accuracies are of the validation part, which also chose the epoch: those of a test part are a bit lower. "
         f"The paper's figures are of {escape(paper.figures()['source'])}, on the whole of CelebA.</p>"
     )
     return page.document(training.title, escape(training.lead), "\n".join(filter(None, parts)), footer)
@@ -101,9 +102,7 @@ def _curves(steps: Rows) -> str:
         )
     ]
     for title, terms in _TERMS.items():
-        curves = [
-            charts.Line(_TERM_NAMES[term], xs, mean(columns[term])) for term in terms if any(columns[term])
-        ]
+        curves = [charts.Line(_TERM_NAMES[term], xs, mean(columns[term])) for term in terms if any(columns[term])]
         if curves:
             chart = charts.lines(title, curves, x_label="step", y_label="loss", height=220)
             drawn.append(f"<h3>{escape(title)}</h3>{chart}")
@@ -141,7 +140,9 @@ def _attributes(evaluation: Mapping[str, Any]) -> str:
     if any(row["name"] in published for row in rows):
         values = [published.get(row["name"], math.nan) for row in rows]
         series.append(charts.Series("paper, Table 7 (CelebA)", values))
-    series.append(charts.Series("majority guess", [_percent(row["majority"]) for row in rows], color="var(--series-rest)"))
+    series.append(
+        charts.Series("majority guess", [_percent(row["majority"]) for row in rows], color="var(--series-rest)")
+    )
     labels = [row["name"].replace("_", " ") for row in rows]
     mean = evaluation["mean"]
     lead = (
@@ -215,7 +216,7 @@ def _shown(value: Any) -> str:
 def _averaged(steps: Sequence[float]) -> tuple[list[float], Any]:
     """Places on the axis, and a function that averages a column likewise."""
     edges = np.linspace(0, len(steps), min(len(steps), _POINTS) + 1).astype(int)
-    spans = list(zip(edges[:-1], edges[1:], strict=True))
+    spans = list(itertools.pairwise(edges))
 
     def mean(values: Sequence[float]) -> list[float]:
         return [float(np.mean(values[low:high])) for low, high in spans]

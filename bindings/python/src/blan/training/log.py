@@ -46,7 +46,7 @@ class Log:
 
     def __init__(self, path: str | os.PathLike[str], columns: tuple[str, ...], key: str) -> None:
         self._path, self._columns, self._key = path, columns, key
-        self._rows = read_rows(path, columns) if os.path.exists(path) else []
+        self._rows = read_rows(path, columns)
         self._file: TextIO | None = None
 
     def add(self, row: Mapping[str, float]) -> None:
@@ -81,7 +81,7 @@ class Log:
 
 
 def read_rows(path: str | os.PathLike[str], columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """The whole rows of a log: a last line without its end is left out.
+    """The whole rows of a log: a last line without its end is left out. None where there is no file.
 
     Raises:
         FileError: the file cannot be read.
@@ -90,6 +90,8 @@ def read_rows(path: str | os.PathLike[str], columns: tuple[str, ...]) -> list[di
     try:
         with open(path, encoding="utf-8", newline="") as file:
             lines = file.read().split("\n")[:-1]
+    except FileNotFoundError:
+        return []
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"cannot read {os.fspath(path)}: {error}") from error
     rows = list(csv.reader(lines))

@@ -55,9 +55,10 @@ def train_options(
 ) -> _structures.TrainOptions:
     """A blan_train_options; `Trainer` explains the keywords. The struct keeps what it points at alive."""
     options = _structures.TrainOptions(ctypes.sizeof(_structures.TrainOptions))
-    network = network_options(width, input_size, variant, attention, None if start else attributes, seed)
-    options.network = ctypes.pointer(network)
-    if start is not None:
+    if start is None:
+        network = network_options(width, input_size, variant, attention, attributes, seed)
+        options.network = ctypes.pointer(network)
+    else:
         options.start = os.fsencode(start)
         if attributes is not None:
             options.attributes = strings(attributes)

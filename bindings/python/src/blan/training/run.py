@@ -18,8 +18,9 @@ from .._files import write_atomically
 from .._library import library
 from ..errors import FileError, InvalidArgumentError
 from ..model import load
+from ..report.training import training_page
 from ..system import system
-from . import config
+from . import config, page
 from .board import Board
 from .data import balanced_weights, open_parts
 from .log import EPOCH_COLUMNS, STEP_COLUMNS, Log, read_rows, row_of
@@ -168,13 +169,17 @@ class Run:
         Returns:
             The page.
         """
-        page = self.path(REPORT)
-        write_atomically(page, training_page(gathered(self)))
-        return page
+        path = self.path(REPORT)
+        write_atomically(path, training_page(page.gathered(self)))
+        return path
+
+    def steps(self) -> list[dict[str, str]]:
+        """The rows of steps.csv."""
+        return read_rows(self.path(STEPS), STEP_COLUMNS)
 
     def epochs(self) -> list[dict[str, str]]:
         """The rows of epochs.csv."""
-        return read_rows(self.path(EPOCHS), EPOCH_COLUMNS) if self.path(EPOCHS).exists() else []
+        return read_rows(self.path(EPOCHS), EPOCH_COLUMNS)
 
     def _all_trained(self, trainer: Trainer) -> bool:
         """Whether the process was killed after the last epoch, but before it had written the result."""
