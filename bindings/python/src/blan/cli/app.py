@@ -9,7 +9,7 @@ import typer
 from .. import __name__ as package
 from ..errors import BlanError
 from ..system import system
-from . import encoder, info, init, predict, train
+from . import encoder, experiment, info, init, predict, train
 from .console import fail, note
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ def _options(
 app.command("predict")(predict.predict)
 app.command("train")(train.train)
 app.command("finetune")(train.finetune)
+app.command("experiment")(experiment.experiment)
 app.command("info")(info.info)
 app.command("init")(init.init)
 app.command("import-encoder")(encoder.import_encoder)

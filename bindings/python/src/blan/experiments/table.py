@@ -95,7 +95,7 @@ def _notes(experiment: Experiment) -> list[str]:
     ]
     done = [report for report in map(experiment.report, cells) if report is not None]
     if done:
-        majority = done[0]["mean"]["majority"]
+        majority = done[0]["mean"]["training_majority"]
         notes.append(f"Always answering what is more frequent scores {_number(100 * majority)} on the first test part.")
         notes.append(f"Tested on {', '.join(sorted({str(report['images']) for report in done}))} images.")
     if experiment.plan.partial_suppression:

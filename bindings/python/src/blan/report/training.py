@@ -141,14 +141,15 @@ def _attributes(evaluation: Mapping[str, Any]) -> str:
         values = [published.get(row["name"], math.nan) for row in rows]
         series.append(charts.Series("paper, Table 7 (CelebA)", values))
     series.append(
-        charts.Series("majority guess", [_percent(row["majority"]) for row in rows], color="var(--series-rest)")
+        charts.Series(
+            "majority guess", [_percent(row["training_majority"]) for row in rows], color="var(--series-rest)"
+        )
     )
     labels = [row["name"].replace("_", " ") for row in rows]
     mean = evaluation["mean"]
-    lead = (
-        f"<p class='lead'>mean {_percent(mean['accuracy']):.2f} %, majority guess {_percent(mean['majority']):.2f} %, "
-        f"{evaluation['images']} images</p>"
-    )
+    accuracy, guess = _percent(mean["accuracy"]), _percent(mean["training_majority"])
+    images = evaluation["images"]
+    lead = f"<p class='lead'>mean {accuracy:.2f} %, majority guess {guess:.2f} %, {images} images</p>"
     lowest = min(value for one in series for value in one.values if math.isfinite(value))
     start = 10 * math.floor(min(lowest, 99) / 10)
     return _article(

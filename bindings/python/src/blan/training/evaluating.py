@@ -19,4 +19,4 @@ def evaluated(model: str | os.PathLike[str], data: Dataset, train: Dataset, *, t
         threads: to work on.
     """
     with load(model, threads=threads) as network:
-        return network.evaluate(data, train=train).to_dict()
+        return network.evaluate(data, training=train, on_unreadable="skip").to_dict()
