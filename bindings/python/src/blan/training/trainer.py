@@ -269,7 +269,7 @@ class Trainer:
             patience=patience,
         )
         with self._open() as pointer, contextlib.ExitStack() as stack:
-            data = [None if part is None else part._pointer for part in (train, validation)]
+            data = [None if part is None else part.pointer for part in (train, validation)]
             listener = _Listener(on_progress, stack.enter_context(deferred_interrupt()))
             callback = _structures.ProgressCallback(listener)
             c_options.progress = callback
