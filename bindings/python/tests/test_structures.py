@@ -19,6 +19,8 @@ STRUCTS = {
     "blan_predict_options": _structures.PredictOptions,
     "blan_network_options": _structures.NetworkOptions,
     "blan_dataset_options": _structures.DatasetOptions,
+    "blan_evaluate_options": _structures.EvaluateOptions,
+    "blan_calibrate_options": _structures.CalibrateOptions,
     "blan_train_options": _training_structures.TrainOptions,
     "blan_losses": _training_structures.Losses,
     "blan_progress": _training_structures.Progress,

@@ -25,18 +25,21 @@ from .errors import (
     ShapeError,
     UnsupportedError,
 )
+from .evaluation import Calibration, Evaluation, calibrate
 from .images import read_image
 from .model import Cost, Model, load
 from .prediction import Prediction
-from .report import write_report
+from .report import write_evaluation, write_report
 from .system import System, system
 from .training import FineTuned, History, Losses, Progress, Trainer, balanced_weights, finetune
 
 __all__ = [
     "BlanError",
+    "Calibration",
     "CancelledError",
     "Cost",
     "Dataset",
+    "Evaluation",
     "FileError",
     "FineTuned",
     "FormatError",
@@ -55,6 +58,7 @@ __all__ = [
     "UnsupportedError",
     "align_face",
     "balanced_weights",
+    "calibrate",
     "default_model_path",
     "finetune",
     "import_encoder",
@@ -62,5 +66,6 @@ __all__ = [
     "load",
     "read_image",
     "system",
+    "write_evaluation",
     "write_report",
 ]

@@ -9,7 +9,7 @@ import typer
 from .. import __name__ as package
 from ..errors import BlanError
 from ..system import system
-from . import encoder, experiment, info, init, predict, train
+from . import calibrate, encoder, evaluate, experiment, info, init, predict, train
 from .console import fail, note
 
 app = typer.Typer(
@@ -42,6 +42,8 @@ app.command("experiment")(experiment.experiment)
 app.command("info")(info.info)
 app.command("init")(init.init)
 app.command("import-encoder")(encoder.import_encoder)
+app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)
 
 
 def main() -> None:

@@ -8,14 +8,19 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import paper
 from ..prediction import Prediction
 from . import charts, page
+from .evaluation import accuracies, levels
 from .photo import embed
+from .words import spelled
+
+if TYPE_CHECKING:
+    from ..evaluation import Evaluation
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -29,7 +34,6 @@ _TERMS = {
 }
 _TERM_NAMES = {f"cls{level}": f"AC_{level}" for level in range(1, 5)}
 _TERM_NAMES |= {f"lmim{level}": f"level {level}" for level in range(1, 5)} | {"sf": "score fusion", "rec": "l_REC"}
-_LEVELS = ("AC_1", "AC_2", "AC_3", "AC_4")
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Training:
     epochs: Rows
     settings: Mapping[str, Any]
     record: Mapping[str, Any]
-    evaluation: Mapping[str, Any] | None = None
+    evaluation: Evaluation | None = None
     samples: Sequence[Sample] = field(default_factory=tuple)
 
 
@@ -74,7 +78,8 @@ def training_page(training: Training) -> str:
     """The whole page: HTML that loads nothing from elsewhere."""
     parts = [_curves(training.steps), _validation(training.epochs)]
     if training.evaluation is not None:
-        parts += [_attributes(training.evaluation), _levels(training.evaluation)]
+        reference = paper.accuracy(training.evaluation.names)
+        parts += [accuracies(training.evaluation, reference), levels(training.evaluation)]
     parts += [_samples(training.samples), _settings(training.settings, training.record)]
     footer = (
         "<p>Accuracies are of the validation part, which also chose the epoch: those of a test part are a bit lower. "
@@ -132,50 +137,6 @@ def _validation(epochs: Rows) -> str:
     )
 
 
-def _attributes(evaluation: Mapping[str, Any]) -> str:
-    rows = evaluation["attributes"]
-    published = paper.accuracies()
-    here = [_percent(row["accuracy"]) for row in rows]
-    series = [charts.Series("here", here)]
-    if any(row["name"] in published for row in rows):
-        values = [published.get(row["name"], math.nan) for row in rows]
-        series.append(charts.Series("paper, Table 7 (CelebA)", values))
-    series.append(
-        charts.Series(
-            "majority guess", [_percent(row["training_majority"]) for row in rows], color="var(--series-rest)"
-        )
-    )
-    labels = [row["name"].replace("_", " ") for row in rows]
-    mean = evaluation["mean"]
-    accuracy, guess = _percent(mean["accuracy"]), _percent(mean["training_majority"])
-    images = evaluation["images"]
-    lead = f"<p class='lead'>mean {accuracy:.2f} %, majority guess {guess:.2f} %, {images} images</p>"
-    lowest = min(value for one in series for value in one.values if math.isfinite(value))
-    start = 10 * math.floor(min(lowest, 99) / 10)
-    return _article(
-        "Accuracy of each attribute",
-        lead + charts.bars("Accuracy of each attribute", labels, series, start=start, end=100, unit="%"),
-    )
-
-
-def _levels(evaluation: Mapping[str, Any]) -> str:
-    names = [row["name"] for row in evaluation["attributes"]]
-    levels = dict(zip(evaluation["levels"]["names"], evaluation["levels"]["attributes"], strict=True))
-    chosen = [name for name in paper.figures()["fig3"] if name in names] or names[:9]
-    drawn = []
-    for name in chosen:
-        values = [_percent(levels[level][names.index(name)]) for level in _LEVELS]
-        finite = [value for value in values if math.isfinite(value)]
-        mark = values.index(max(finite)) if finite else None
-        drawn.append(charts.columns(name.replace("_", " "), _LEVELS, values, mark=mark))
-    means = dict(zip(evaluation["levels"]["names"], evaluation["levels"]["mean"], strict=True))
-    mean = charts.columns(
-        "mean of all attributes", list(means), [_percent(value) for value in means.values()], digits=2, width=320
-    )
-    lead = "<p class='lead'>each classifier's own decision, as the paper's Fig. 3; the best is marked</p>"
-    return _article("Accuracy of each level", f'{lead}<div class="grid-of-charts">{"".join(drawn)}</div>{mean}')
-
-
 def _samples(samples: Sequence[Sample]) -> str:
     cards = "".join(_sample(sample) for sample in samples if sample.prediction.error is None)
     return _article("Predictions", f'<div class="samples">{cards}</div>') if cards else ""
@@ -192,7 +153,7 @@ def _sample(sample: Sample) -> str:
     invented = [name for name in wrong if named[name] < 0]
     file = escape(os.path.basename(prediction.source))
     lists = "".join(
-        f'<dt class="{kind}">{title}</dt><dd>{escape(", ".join(name.replace("_", " ") for name in items))}</dd>'
+        f'<dt class="{kind}">{title}</dt><dd>{escape(", ".join(map(spelled, items)))}</dd>'
         for title, kind, items in (("found", "right", found), ("missed", "wrong", missed), ("wrong", "wrong", invented))
         if items
     )
@@ -227,7 +188,3 @@ def _averaged(steps: Sequence[float]) -> tuple[list[float], Any]:
 
 def _numbers(rows: Rows, name: str) -> list[float]:
     return [float(row[name]) for row in rows]
-
-
-def _percent(share: float | None) -> float:
-    return math.nan if share is None else 100 * share

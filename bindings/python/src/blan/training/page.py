@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._files import write_atomically
 from ..dataset import Dataset
+from ..evaluation import Evaluation
 from ..model import load
 from ..report.training import Sample, Training
 from . import config
@@ -46,13 +46,13 @@ def _lead(run: Run, finished: bool) -> str:
     return f"{os.path.basename(settings.data)}, {len(run.parts.train)} images; {network}; {state}"
 
 
-def _evaluation(run: Run, validation: Dataset) -> Mapping[str, Any]:
+def _evaluation(run: Run, validation: Dataset) -> Evaluation:
     """Of the exported model on the validation part; a finished run is evaluated once."""
     path = run.path(EVALUATION)
     if not path.exists():
         report = evaluated(run.path("model.safetensors"), validation, run.parts.train, threads=run.settings.threads)
         write_atomically(path, json.dumps(report, indent=1) + "\n")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return Evaluation.from_dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _samples(run: Run, validation: Dataset) -> list[Sample]:
