@@ -78,7 +78,7 @@ def test_the_report(whole):
     page = (whole / "report.html").read_text()
     assert "http-equiv" in page and not re.search(r"(src|href)=.(?!data:)", page)
     for heading in ("Losses", "Learning rate", "Validation", "Accuracy of each attribute", "Accuracy of each level"):
-        assert f"<h2>{heading}</h2>" in page
+        assert f"<h2>{heading}" in page
     for name in (*shapes.ATTRIBUTES, "AC_1", "AC_4", "score fusion", "l_REC", "majority guess", "data_hash"):
         assert name in page
     assert page.count("<svg") >= 9
@@ -204,7 +204,7 @@ def test_patience_and_storage(drawings, tmp_path):
 def test_tensorboard(drawings, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     assert run("train", drawings, "--out", tmp_path / "run", *QUICK, "--tensorboard").exit_code == 0
-    events = accumulator.EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events = accumulator.EventAccumulator(str(tmp_path / "run" / "tensorboard"), size_guidance={"tensors": 0})
     events.Reload()
     losses = {event.step: event.tensor_proto.float_val[0] for event in events.Tensors("loss/total")}
     expected = {int(step): float(total) for step, total in rows(tmp_path / "run" / "steps.csv", ("step", "total"))}
@@ -352,10 +352,10 @@ def test_twenty_kills_change_nothing(whole, drawings, tmp_path):
 @pytest.mark.slow
 def test_celeba(celeba, tmp_path):
     """A short training on real faces beats the majority guess of its training images."""
-    arguments = ("--width", 8, "--input-size", 64, "--epochs", 4, "--batch", 32, "--limit", 1600, "--lr", "0.002")
+    arguments = ("--width", 8, "--input-size", 64, "--epochs", 4, "--batch", 32, "--limit", 1600, "--dropout", 0)
     result = run("train", celeba, "--out", tmp_path / "run", *arguments)
     assert result.exit_code == 0, result.output
     evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert evaluation["mean"]["accuracy"] > evaluation["mean"]["training_majority"]
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "paper, Table 7 (CelebA)" in page and "5 o Clock Shadow" in page and page.count("data:image/jpeg") == 12
+    assert "BLAN in the paper (CelebA)" in page and "5 o Clock Shadow" in page and page.count("data:image/jpeg") == 12

@@ -103,7 +103,7 @@ def _curves(steps: Rows) -> str:
             [charts.Line("total", xs, mean(columns["total"]))],
             x_label="step",
             y_label="total loss",
-            logarithmic=min(columns["total"]) > 0,
+            logarithmic=max(columns["total"]) > 20 * min(columns["total"]) > 0,
         )
     ]
     for title, terms in _TERMS.items():
