@@ -102,24 +102,25 @@ static void dot_lanes(size_t count, float *restrict sum, const float *restrict a
         sum[lane] += a[i] * b[i];
 }
 
-static void multiply_backward(size_t count, const blan_k_gated_pixels *pixels, bool accumulate)
+static void multiply_backward(size_t count, const blan_k_gated_pixels *all, bool accumulate)
 {
-    const v16 channel = pixels->channel_gate != NULL ? v16_load(pixels->channel_gate) : v16_splat(1);
+    const blan_k_gated_pixels pixels = *all; /* a copy, for no store can be one to these pointers */
+    const v16 channel = pixels.channel_gate != NULL ? v16_load(pixels.channel_gate) : v16_splat(1);
     v16 channel_sum = v16_splat(0);
     for (size_t i = 0; i < count; i++) {
-        const v16 gradient = v16_load(pixels->d_out + i * BLAN_BLOCK);
-        const v16 product = gradient * v16_load(pixels->map + i * BLAN_BLOCK);
-        const v16 location = v16_splat(pixels->location_gate != NULL ? pixels->location_gate[i] : 1);
-        float *d_map = pixels->d_map + i * BLAN_BLOCK;
+        const v16 gradient = v16_load(pixels.d_out + i * BLAN_BLOCK);
+        const v16 product = gradient * v16_load(pixels.map + i * BLAN_BLOCK);
+        const v16 location = v16_splat(pixels.location_gate != NULL ? pixels.location_gate[i] : 1);
+        float *d_map = pixels.d_map + i * BLAN_BLOCK;
         const v16 d_value = gradient * channel * location;
         v16_store(d_map, accumulate ? v16_load(d_map) + d_value : d_value);
         channel_sum += product * location;
-        if (pixels->location_lanes != NULL) {
-            float *lanes = pixels->location_lanes + i * BLAN_BLOCK;
+        if (pixels.location_lanes != NULL) {
+            float *lanes = pixels.location_lanes + i * BLAN_BLOCK;
             v16_store(lanes, v16_load(lanes) + product * channel);
         }
     }
-    v16_store(pixels->channel_sum, channel_sum);
+    v16_store(pixels.channel_sum, channel_sum);
 }
 
 static void sum_lanes(size_t count, float *restrict out, const float *restrict lanes)
