@@ -36,6 +36,35 @@ BLAN_INLINE float v16_sum(v16 a)
     return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
 }
 
+/* Lane i of each is lane i ^ 8, i ^ 4, i ^ 2 or i ^ 1 of `a`: after four steps every lane has met all others. */
+#define SWAPPED8(a) __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)
+#define SWAPPED4(a) __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11)
+#define SWAPPED2(a) __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)
+#define SWAPPED1(a) __builtin_shufflevector(a, a, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)
+
+/* The largest lane, in every lane. */
+BLAN_INLINE v16 v16_spread_max(v16 a)
+{
+    a = v16_max(a, SWAPPED8(a));
+    a = v16_max(a, SWAPPED4(a));
+    a = v16_max(a, SWAPPED2(a));
+    return v16_max(a, SWAPPED1(a));
+}
+
+BLAN_INLINE v16i v16i_min(v16i a, v16i b)
+{
+    const v16i less = a < b;
+    return (less & a) | (~less & b);
+}
+
+BLAN_INLINE int32_t v16i_least(v16i a)
+{
+    a = v16i_min(a, SWAPPED8(a));
+    a = v16i_min(a, SWAPPED4(a));
+    a = v16i_min(a, SWAPPED2(a));
+    return v16i_min(a, SWAPPED1(a))[0];
+}
+
 /* Mean and maximum over the channels of `count` adjacent locations, and the first channel that holds the maximum.
    Padding channels are kept out of it. */
 static void first_channel(size_t count, size_t channels, const float *restrict map, size_t block_step,
@@ -57,16 +86,11 @@ static void first_channel(size_t count, size_t channels, const float *restrict m
             best = v16_select(larger, value, best);
             where = (larger & here) | (~larger & where);
         }
-        float most = best[0];
-        int32_t first = where[0];
-        for (size_t lane = 1; lane < BLAN_BLOCK; lane++)
-            if (best[lane] > most || (best[lane] == most && where[lane] < first)) {
-                most = best[lane];
-                first = where[lane];
-            }
+        const v16 most = v16_spread_max(best);
+        const v16i holds = best == most;
         mean[i] = v16_sum(total) / (float)channels;
-        maximum[i] = most;
-        channel[i] = first;
+        maximum[i] = most[0];
+        channel[i] = v16i_least((holds & where) | (~holds & INT32_MAX));
     }
 }
 
