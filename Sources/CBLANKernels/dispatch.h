@@ -49,6 +49,15 @@ typedef struct blan_k_winograd_output {
     bool accumulate;
 } blan_k_winograd_output;
 
+/* The kernels of up to sixteen output channels and one input channel. */
+typedef struct blan_k_winograd_kernels {
+    const float *weights; /* the first one's nine taps */
+    size_t lane_step;     /* floats to the next one's */
+    size_t lanes;         /* how many there are; the others count as zero */
+    bool flipped;         /* taps are read from the last to the first */
+    const float *scale;   /* [lanes]; NULL = 1 */
+} blan_k_winograd_kernels;
+
 typedef struct blan_k_tile_table {
     size_t tile_pixels; /* most pixels that multiply and gather take at once */
     size_t tile_blocks; /* most output blocks */
@@ -64,10 +73,23 @@ typedef struct blan_k_tile_table {
     /* Weight gradient: dw[c][16] += sum over `pixels` of x[p * x_step + c] * dy[p * 16 + k]. */
     void (*outer)(size_t pixels, float *dw, const float *x, size_t x_step, const float *dy);
 
+    /* Copies of pixels and sums of them: see tiles/collect.h. */
+    void (*collect)(size_t pixels, size_t blocks, float *out, size_t out_block_step, const float *row,
+                    size_t in_block_step, ptrdiff_t start, size_t step, size_t factor, size_t extent);
+    void (*sum_locations)(size_t area, const float *map, float *sum);
+
     /* Winograd transforms of one tile and one channel block, F(2x2) and F(4x4). v, m_tile: one vector for each element
        of the window, `step` floats apart. */
     void (*winograd_input[2])(float *v, size_t step, const blan_k_winograd_input *input);
     void (*winograd_output[2])(const blan_k_winograd_output *output, const float *m_tile, size_t step);
+
+    /* The weight gradient's: see tiles/winograd.h. */
+    void (*winograd_gradient)(float *v, size_t step, const float *gradient, size_t row_step, size_t rows,
+                              size_t columns);
+    void (*winograd_taps)(float *taps, const float *m, size_t step, size_t chunks, size_t chunk_step);
+
+    /* u[e * step]: the transformed kernels, one vector for each element of the window. */
+    void (*winograd_weights[2])(float *u, size_t step, const blan_k_winograd_kernels *weights);
 
     /* The stem: `pixels` adjacent outputs (stride 2) of `blocks` output blocks from padded planar rows.
        plane: first pixel of the window in channel 0; w: [3 * 7 * 7][blocks][16]. */

@@ -1,6 +1,7 @@
 /* The body of isa_portable.c, isa_avx2.c and isa_avx512.c: every tile function, compiled for the including file's
    target, gathered in the table it names. Before: TILE_PIXELS, TILE_BLOCKS, OUTER_CHANNELS and TILE_TABLE. */
 #include "tiles/attention.h"
+#include "tiles/collect.h"
 #include "tiles/dot.h"
 #include "tiles/gather.h"
 #include "tiles/multiply.h"
@@ -16,8 +17,13 @@ const blan_k_tile_table TILE_TABLE = {
     .multiply = multiply,
     .gather = gather,
     .outer = outer,
+    .collect = collect,
+    .sum_locations = sum_locations,
     .winograd_input = {winograd2_input, winograd4_input},
     .winograd_output = {winograd2_output, winograd4_output},
+    .winograd_gradient = winograd4_gradient,
+    .winograd_taps = winograd4_taps,
+    .winograd_weights = {winograd2_weights, winograd4_weights},
     .stem = stem,
     .pool_locations = pool_locations,
     .pool_channels = pool_channels,
