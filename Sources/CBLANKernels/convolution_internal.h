@@ -27,11 +27,10 @@ typedef struct conv_problem {
     conv_input inputs[2];
     size_t input_count;
     size_t in_height, in_width;   /* as seen; in memory divided by the input's factor */
-    size_t out_height, out_width; /* in memory */
+    size_t out_height, out_width;
     size_t out_channels;
     size_t kernel, stride, padding;
-    bool transposed;     /* out pixel y collects from in pixels (y * out_upsample + dy + padding - tap) / stride */
-    size_t out_upsample; /* of a transposed problem: d_in lies at 1 / out_upsample of what the convolution saw */
+    bool transposed; /* out pixel y collects from in pixels (y + padding - tap) / stride */
     /* The weight of output o, input i, tap t is at o * weight_out_step + i * weight_in_step + t; flipped: the taps are
        read from the last to the first. */
     size_t weight_out_step, weight_in_step;
@@ -49,7 +48,7 @@ typedef struct conv_epilogue {
 /* The problem of a forward convolution. */
 conv_problem blan_k_conv_forward_problem(const blan_k_conv_shape *shape, const float *in0, const float *in1);
 
-/* The problem of the gradient of input `index`; with `as_forward`, a 3x3 stride 1 one as a plain convolution. */
+/* The problem of the gradient of input `index`, enlarged as the convolution saw it; with `as_forward`, a 3x3 stride 1 one as a plain convolution. */
 conv_problem blan_k_conv_backward_problem(const blan_k_conv_shape *shape, size_t index, const float *d_out,
                                           bool as_forward);
 

@@ -2,8 +2,8 @@
    target, gathered in the table it names. Before: TILE_PIXELS, TILE_BLOCKS, OUTER_CHANNELS and TILE_TABLE. */
 #include "tiles/attention.h"
 #include "tiles/collect.h"
+#include "tiles/direct.h"
 #include "tiles/dot.h"
-#include "tiles/gather.h"
 #include "tiles/multiply.h"
 #include "tiles/mutual_information.h"
 #include "tiles/outer.h"
@@ -15,10 +15,11 @@ const blan_k_tile_table TILE_TABLE = {
     .tile_pixels = TILE_PIXELS,
     .tile_blocks = TILE_BLOCKS,
     .multiply = multiply,
-    .gather = gather,
+    .direct = direct,
     .outer = outer,
     .collect = collect,
     .sum_locations = sum_locations,
+    .sum_cells = sum_cells,
     .winograd_input = {winograd2_input, winograd4_input},
     .winograd_output = {winograd2_output, winograd4_output},
     .winograd_gradient = winograd4_gradient,

@@ -29,8 +29,6 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
     return [BLAN_K_CONV_DIRECT] + (winograd ? [BLAN_K_CONV_WINOGRAD2, BLAN_K_CONV_WINOGRAD4] : [])
   }
 
-  var backwardMethods: [blan_k_conv_method] { upsample == (1, 1) ? methods : [BLAN_K_CONV_DIRECT] }
-
   /// Rounding grows with the number of terms; F(4x4) multiplies it by the size of its transforms' coefficients.
   func tolerance(_ method: blan_k_conv_method, terms: Int) -> Float {
     Float(terms).squareRoot() * 1.2e-7 * (method == BLAN_K_CONV_WINOGRAD4 ? 40 : 4)
@@ -113,7 +111,7 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
     blan_k_conv_backward_data_reference(
       &shape, expected0.pointer, expected1.pointer, dOut.pointer, weights.pointer)
     try onEveryInstructionSet { isa in
-      for method in c.backwardMethods {
+      for method in c.methods {
         for threads in [1, 2, 5] as [Int32] {
           let packed = try AlignedBuffer<Float>(count: blan_k_conv_backward_packed_count(&shape, method))
           blan_k_conv_backward_pack(&shape, method, weights.pointer, packed.pointer, threads)

@@ -29,3 +29,16 @@ static void sum_locations(size_t area, const float *restrict map, float *restric
         total += v16_load(map + i * BLAN_BLOCK);
     v16_store(sum, total);
 }
+
+/* out[x] = (or +=) the sum over the factor x factor cells of pixel x, which lie in rows `row_step` floats apart. */
+static void sum_cells(size_t width, size_t factor, float *restrict out, const float *restrict in, size_t row_step,
+                      bool accumulate)
+{
+    for (size_t x = 0; x < width; x++, out += BLAN_BLOCK, in += factor * BLAN_BLOCK) {
+        v16 sum = accumulate ? v16_load(out) : v16_splat(0);
+        for (size_t dy = 0; dy < factor; dy++)
+            for (size_t dx = 0; dx < factor; dx++)
+                sum += v16_load(in + dy * row_step + dx * BLAN_BLOCK);
+        v16_store(out, sum);
+    }
+}
