@@ -45,13 +45,15 @@ struct RankedColumn: Sendable {
 
   /// - Parameter weights: how often each item counts; nil for once.
   func measures(weights: UnsafePointer<UInt16>? = nil) -> Measures {
-    var confusion = Confusion()
-    var averagePrecision = AveragePrecision()
-    var calibration = CalibrationError()
-    var squares = 0.0
     entries.withUnsafeBufferPointer { entries in
-      for (index, entry) in entries.enumerated() {
-        let weight = weights.map { Int($0[Int(entry.item)]) } ?? 1
+      // Sums live here and not outside of the closure, where each would be a load and a store an entry.
+      var confusion = Confusion()
+      var averagePrecision = AveragePrecision()
+      var calibration = CalibrationError()
+      var squares = 0.0
+      for index in entries.indices {
+        let entry = entries[index]
+        let weight = if let weights { Int(weights[Int(entry.item)]) } else { 1 }
         if weight > 0 {
           confusion.add(decided: index < decidedCount, present: entry.present, weight: weight)
           averagePrecision.add(present: entry.present, weight: weight)
@@ -62,11 +64,11 @@ struct RankedColumn: Sendable {
         if entry.endsStep { averagePrecision.step() }
         if entry.endsBin { calibration.endBin() }
       }
+      let count = confusion.positives + confusion.negatives
+      return Measures(
+        confusion: confusion, averagePrecision: averagePrecision.value, calibrationError: calibration.value,
+        brier: count == 0 ? .nan : squares / Double(count))
     }
-    let count = confusion.positives + confusion.negatives
-    return Measures(
-      confusion: confusion, averagePrecision: averagePrecision.value, calibrationError: calibration.value,
-      brier: count == 0 ? .nan : squares / Double(count))
   }
 }
 

@@ -25,17 +25,20 @@ from .errors import (
     ShapeError,
     UnsupportedError,
 )
+from .evaluation import Calibration, Evaluation, calibrate
 from .images import read_image
 from .model import Cost, Model, load
 from .prediction import Prediction
-from .report import write_report
+from .report import write_evaluation, write_report
 from .system import System, system
 
 __all__ = [
     "BlanError",
+    "Calibration",
     "CancelledError",
     "Cost",
     "Dataset",
+    "Evaluation",
     "FileError",
     "FormatError",
     "InternalError",
@@ -48,11 +51,13 @@ __all__ = [
     "System",
     "UnsupportedError",
     "align_face",
+    "calibrate",
     "default_model_path",
     "import_encoder",
     "init",
     "load",
     "read_image",
     "system",
+    "write_evaluation",
     "write_report",
 ]

@@ -5,7 +5,17 @@ from __future__ import annotations
 import ctypes
 from ctypes import POINTER, c_bool, c_char_p, c_double, c_float, c_int8, c_int32, c_size_t, c_uint64, c_void_p
 
-from ._structures import Cost, DatasetOptions, DecodeOptions, Image, LoadOptions, NetworkOptions, PredictOptions
+from ._structures import (
+    CalibrateOptions,
+    Cost,
+    DatasetOptions,
+    DecodeOptions,
+    EvaluateOptions,
+    Image,
+    LoadOptions,
+    NetworkOptions,
+    PredictOptions,
+)
 
 _OUT = POINTER(c_void_p)
 _FLOATS = POINTER(c_float)
@@ -63,6 +73,15 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
     "blan_dataset_group_value": (c_char_p, (c_void_p, c_size_t, c_size_t)),
     "blan_dataset_subset": (c_int32, (c_void_p, POINTER(c_size_t), c_size_t, _OUT)),
     "blan_dataset_split": (c_int32, (c_void_p, c_double, c_uint64, _OUT, _OUT)),
+    "blan_evaluate": (c_int32, (c_void_p, c_void_p, POINTER(EvaluateOptions), _OUT)),
+    "blan_evaluation_free": (None, (c_void_p,)),
+    "blan_evaluation_json": (c_char_p, (c_void_p,)),
+    "blan_evaluation_count": (c_size_t, (c_void_p,)),
+    "blan_evaluation_skipped": (c_size_t, (c_void_p,)),
+    "blan_evaluation_accuracy": (c_double, (c_void_p,)),
+    "blan_evaluation_probabilities": (_FLOATS, (c_void_p,)),
+    "blan_evaluation_labels": (POINTER(c_int8), (c_void_p,)),
+    "blan_calibrate": (c_int32, (c_char_p, c_void_p, POINTER(CalibrateOptions), c_char_p)),
 }
 
 

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import CFUNCTYPE, POINTER, c_char_p, c_float, c_int32, c_int64, c_size_t, c_uint8, c_uint64, c_void_p
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    c_bool,
+    c_char_p,
+    c_float,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint8,
+    c_uint64,
+    c_void_p,
+)
 
 
 class LoadOptions(ctypes.Structure):
@@ -80,4 +92,44 @@ class DatasetOptions(ctypes.Structure):
         ("lfwa_protocol", c_int32),
         ("attributes", POINTER(c_char_p)),
         ("attribute_count", c_size_t),
+    )
+
+
+EvaluateProgress = CFUNCTYPE(ctypes.c_int, c_size_t, c_size_t, c_void_p)
+"""blan_evaluate_progress."""
+
+
+class EvaluateOptions(ctypes.Structure):
+    """blan_evaluate_options."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("groups", POINTER(c_char_p)),
+        ("group_count", c_size_t),
+        ("training", c_void_p),
+        ("resamples", c_int32),
+        ("seed", c_uint64),
+        ("batch", c_int32),
+        ("skip_unreadable", c_bool),
+        ("on_error", ItemError),
+        ("progress", EvaluateProgress),
+        ("user", c_void_p),
+    )
+
+
+class CalibrateOptions(ctypes.Structure):
+    """blan_calibrate_options."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("temperatures", c_bool),
+        ("thresholds", c_bool),
+        ("objective", c_int32),
+        ("minimum_labels", c_int32),
+        ("threads", c_int32),
+        ("batch", c_int32),
+        ("skip_unreadable", c_bool),
+        ("on_error", ItemError),
+        ("progress", EvaluateProgress),
+        ("user", c_void_p),
     )

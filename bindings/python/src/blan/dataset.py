@@ -35,7 +35,7 @@ class Dataset:
     """
 
     def __init__(self, handle: ctypes.c_void_p, source: str) -> None:
-        self._pointer = handle
+        self.pointer = handle  # of the library's blan_dataset; freed with this object
         self.source = source
         call = library()
         weakref.finalize(self, call.blan_dataset_free, handle).atexit = False
@@ -90,7 +90,7 @@ class Dataset:
     def paths(self) -> tuple[str, ...]:
         """The file of each image."""
         path = library().blan_dataset_path
-        return tuple(os.fsdecode(path(self._pointer, i)) for i in range(self._count))
+        return tuple(os.fsdecode(path(self.pointer, i)) for i in range(self._count))
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -98,7 +98,7 @@ class Dataset:
         labels = np.empty((self._count, len(self.attributes)), dtype=np.int8)
         row_of = library().blan_dataset_labels
         for index, row in enumerate(labels):
-            check(row_of(self._pointer, index, row.ctypes.data_as(ctypes.POINTER(ctypes.c_int8))))
+            check(row_of(self.pointer, index, row.ctypes.data_as(ctypes.POINTER(ctypes.c_int8))))
         labels.flags.writeable = False
         return labels
 
@@ -107,9 +107,9 @@ class Dataset:
         """The columns that are no labels, such as a CSV file's for rates by group: a value per image, None if blank."""
         call = library()
         columns = {}
-        for index in range(call.blan_dataset_group_count(self._pointer)):
-            values = (call.blan_dataset_group_value(self._pointer, index, item) for item in range(self._count))
-            name = call.blan_dataset_group_name(self._pointer, index).decode()
+        for index in range(call.blan_dataset_group_count(self.pointer)):
+            values = (call.blan_dataset_group_value(self.pointer, index, item) for item in range(self._count))
+            name = call.blan_dataset_group_name(self.pointer, index).decode()
             columns[name] = tuple(None if value is None else value.decode() for value in values)
         return columns
 
@@ -124,7 +124,7 @@ class Dataset:
             raise InvalidArgumentError(f"{self.source} has no item {min(places)}; places begin at 0")
         array = (ctypes.c_size_t * len(places))(*places)
         out = ctypes.c_void_p()
-        check(library().blan_dataset_subset(self._pointer, array, len(places), ctypes.byref(out)))
+        check(library().blan_dataset_subset(self.pointer, array, len(places), ctypes.byref(out)))
         return Dataset(out, self.source)
 
     def split(self, validation_share: float, *, seed: int = 0) -> tuple[Dataset, Dataset]:
@@ -135,7 +135,7 @@ class Dataset:
         """
         training, validation = ctypes.c_void_p(), ctypes.c_void_p()
         call = library().blan_dataset_split
-        check(call(self._pointer, validation_share, seed, ctypes.byref(training), ctypes.byref(validation)))
+        check(call(self.pointer, validation_share, seed, ctypes.byref(training), ctypes.byref(validation)))
         return Dataset(training, self.source), Dataset(validation, self.source)
 
     def __repr__(self) -> str:

@@ -6,11 +6,11 @@ import ctypes
 import json
 import os
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
-from typing import Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import numpy as np
 
@@ -20,6 +20,10 @@ from .bundled import default_model_path
 from .errors import BlanError, InvalidArgumentError, ShapeError
 from .images import Color, FilePath, Photo, Pixels, Source, pixels_of, read_image, source_of
 from .prediction import Prediction
+
+if TYPE_CHECKING:
+    from .evaluation import Evaluation
+    from .evaluation.running import Data, OnProgress, OnUnreadable
 
 OnError: TypeAlias = Literal["raise", "keep"]
 
@@ -191,6 +195,55 @@ class Model:
         handle = self._open()
         check(library().blan_predict_tensor(handle.pointer, _batch.floats(array), len(array), None, _batch.floats(out)))
         return out
+
+    def evaluate(
+        self,
+        data: Data,
+        *,
+        groups: str | Sequence[str | tuple[str, str]] = (),
+        training: Data | None = None,
+        resamples: int = 1000,
+        seed: int = 0,
+        batch: int = 64,
+        on_unreadable: OnUnreadable = "raise",
+        on_progress: OnProgress | None = None,
+    ) -> Evaluation:
+        """Measures the model on labelled images, with its own thresholds.
+
+        Attributes are matched by name; one that the data lack has unknown labels, and unknown labels are left out.
+
+        Args:
+            data: a `Dataset`, or the path of one.
+            groups: what rates are given by: names of attributes or of the data's group columns; a pair of names
+                (a tuple, or "Male,Young") for both together.
+            training: data whose labels give the majority baseline of training.
+            resamples: of the bootstrap behind the groups' 95 % intervals; 0 = no intervals.
+            seed: of the bootstrap.
+            batch: images between two calls of `on_progress`.
+            on_unreadable: "raise" the error of the first image that cannot be read, or "skip" such images.
+            on_progress: called with images done and images in all; False stops.
+
+        Raises:
+            InvalidArgumentError: data without any attribute of the model, or a group that they lack.
+            CancelledError: `on_progress` returned False.
+            BlanError: with `on_unreadable="raise"`, an image cannot be read; the class says why.
+        """
+        from .evaluation.evaluate import evaluate
+
+        handle = self._open()
+        return evaluate(
+            handle.pointer,
+            data,
+            groups,
+            training,
+            resamples,
+            seed,
+            batch,
+            on_unreadable,
+            on_progress,
+            model=self.path,
+            trained=self.trained,
+        )
 
     def costs(self) -> list[Cost]:
         """Parameters and multiply-accumulates of each module that prediction uses."""

@@ -9,7 +9,7 @@ import typer
 from .. import __name__ as package
 from ..errors import BlanError
 from ..system import system
-from . import encoder, info, init, predict
+from . import calibrate, encoder, evaluate, info, init, predict
 from .console import fail, note
 
 app = typer.Typer(
@@ -39,6 +39,8 @@ app.command("predict")(predict.predict)
 app.command("info")(info.info)
 app.command("init")(init.init)
 app.command("import-encoder")(encoder.import_encoder)
+app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
-"""Self-contained HTML pages: what the network says about faces, with nothing loaded from elsewhere."""
+"""Self-contained HTML pages: what the network says about faces, and how well, with nothing loaded from elsewhere."""
 
+from .evaluation import write_evaluation
 from .faces import write_report
 
-__all__ = ["write_report"]
+__all__ = ["write_evaluation", "write_report"]

@@ -152,7 +152,9 @@ def columns(
         height: likewise.
     """
     finite = [value for value in values if math.isfinite(value)]
-    low, high = _padded(min(finite, default=0.0), max(finite, default=1.0))
+    lowest = min(finite, default=0.0)
+    low, high = _padded(lowest, max(finite, default=1.0))
+    low = max(low, 0.0) if lowest >= 0 else low
     left, right, top, bottom = 34, 4, 30, 20
     slot = (width - left - right) / max(len(labels), 1)
 

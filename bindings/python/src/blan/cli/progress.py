@@ -1,0 +1,31 @@
+"""A bar on stderr for calls that report how many images are done."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .console import stderr
+
+
+@contextlib.contextmanager
+def progress_over(verb: str, count: int, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Shows a bar while the block runs, where stderr is a terminal; yields what moves it."""
+    columns = (
+        TextColumn(verb),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    console = stderr()
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+        task = progress.add_task("", total=count, rate="")
+
+        def advance(done: int, _count: int) -> None:
+            speed = progress.tasks[task].speed
+            progress.update(task, completed=done, rate=f"{speed:.0f} images/s" if speed else "")
+
+        yield advance
