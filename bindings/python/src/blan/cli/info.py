@@ -25,7 +25,7 @@ def info(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show what runs underneath, and what a model is made of."""
-    runtime = asdict(system()) | {"python": platform.python_version()}
+    runtime = asdict(system()) | {"python": platform.python_version(), "platform": platform.platform()}
     with load(model) as network:
         if json:
             content = {"system": runtime, "model": _description(network)}
