@@ -15,5 +15,8 @@ done
 echo "installing ${missing[*]}" >&2
 as_root=()
 [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+for tool in apt-get "${as_root[@]}"; do
+  command -v "$tool" >/dev/null || { echo "no $tool here: install by other means: ${missing[*]}" >&2; exit 1; }
+done
 "${as_root[@]}" apt-get update -qq >&2
 DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2

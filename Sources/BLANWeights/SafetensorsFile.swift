@@ -43,7 +43,10 @@ public final class SafetensorsFile: TensorSource, Sendable {
     let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
     guard length <= UInt64(min(Self.largestHeader, bytes.count - 8)) else {
       throw BLANError.format(
-        "\(name): the header claims \(length) bytes, but \(bytes.count - 8) follow and \(Self.largestHeader) are allowed"
+        """
+        \(name) is not a safetensors file, or was cut off: its header claims \(length) bytes, but \(bytes.count - 8) \
+        follow and \(Self.largestHeader) are allowed
+        """
       )
     }
     let dataStart = 8 + Int(length)
@@ -53,7 +56,9 @@ public final class SafetensorsFile: TensorSource, Sendable {
   }
 
   private static func parse(_ bytes: UnsafeRawBufferPointer, _ name: String) throws -> SafetensorsHeader {
-    guard bytes.first == UInt8(ascii: "{") else { throw BLANError.format("\(name): the header is not a JSON object") }
+    guard bytes.first == UInt8(ascii: "{") else {
+      throw BLANError.format("\(name) is not a safetensors file: its header is not a JSON object")
+    }
     do {
       return try JSONDecoder().decode(SafetensorsHeader.self, from: Data(bytes))
     } catch let error as DecodingError {

@@ -1,5 +1,6 @@
 /* The convolution's public face: what a shape means, which method runs it, and the calls to that method. */
 #include "convolution_internal.h"
+#include "include/blan_parallel.h"
 
 size_t blan_k_conv_out_height(const blan_k_conv_shape *shape)
 {
@@ -29,7 +30,6 @@ conv_problem blan_k_conv_forward_problem(const blan_k_conv_shape *shape, const f
         .kernel = shape->kernel,
         .stride = shape->stride,
         .padding = shape->padding,
-        .out_upsample = 1,
         .weight_out_step = (shape->in_channels[0] + shape->in_channels[1]) * taps,
         .weight_in_step = taps,
     };
@@ -38,21 +38,20 @@ conv_problem blan_k_conv_forward_problem(const blan_k_conv_shape *shape, const f
 conv_problem blan_k_conv_backward_problem(const blan_k_conv_shape *shape, size_t index, const float *d_out,
                                           bool as_forward)
 {
-    const size_t taps = shape->kernel * shape->kernel, factor = shape->in_upsample[index];
+    const size_t taps = shape->kernel * shape->kernel;
     return (conv_problem){
         .batch = shape->batch,
         .inputs = {{d_out, shape->out_channels, 1}, {NULL, 0, 1}},
         .input_count = 1,
         .in_height = blan_k_conv_out_height(shape),
         .in_width = blan_k_conv_out_width(shape),
-        .out_height = shape->in_height / factor,
-        .out_width = shape->in_width / factor,
+        .out_height = shape->in_height,
+        .out_width = shape->in_width,
         .out_channels = shape->in_channels[index],
         .kernel = shape->kernel,
         .stride = shape->stride,
         .padding = shape->padding,
         .transposed = !as_forward,
-        .out_upsample = factor,
         .weight_out_step = taps,
         .weight_in_step = (shape->in_channels[0] + shape->in_channels[1]) * taps,
         .weight_flipped = as_forward,
@@ -140,11 +139,13 @@ void blan_k_conv_forward(const blan_k_conv_shape *shape, blan_k_conv_method meth
     run(&problem, method, &epilogue, packed, workspace, threads);
 }
 
-/* The gradient of an enlarged input is collected by the direct method alone. */
+/* ---- the gradient of the inputs ---- */
+
+enum { ENLARGED_FLOATS = 1 << 20 }; /* aimed at for the gradient of an enlarged input before its cells are summed */
+
 static bool runs_as_forward(const blan_k_conv_shape *shape)
 {
-    return shape->kernel == 3 && shape->stride == 1 && shape->padding == 1 && shape->in_upsample[0] == 1 &&
-           (shape->in_channels[1] == 0 || shape->in_upsample[1] == 1);
+    return shape->kernel == 3 && shape->stride == 1 && shape->padding == 1;
 }
 
 static conv_problem backward_problem(const blan_k_conv_shape *shape, blan_k_conv_method method, size_t index,
@@ -183,14 +184,75 @@ void blan_k_conv_backward_pack(const blan_k_conv_shape *shape, blan_k_conv_metho
     }
 }
 
+/* Floats of one image's gradient of an input as the convolution saw it. */
+static size_t enlarged_floats(const conv_problem *problem)
+{
+    return blocks_of(problem->out_channels) * problem->out_height * problem->out_width * BLAN_BLOCK;
+}
+
+/* Images whose enlarged gradients exist at once. */
+static size_t enlarged_images(const conv_problem *problem)
+{
+    return smaller(problem->batch, larger(1, ENLARGED_FLOATS / enlarged_floats(problem)));
+}
+
 size_t blan_k_conv_backward_workspace_count(const blan_k_conv_shape *shape, blan_k_conv_method method, int threads)
 {
     size_t count = 0;
     for (size_t index = 0; index < input_count(shape); index++) {
-        const conv_problem problem = backward_problem(shape, method, index, NULL);
-        count = larger(count, workspace_count(&problem, method, threads));
+        conv_problem problem = backward_problem(shape, method, index, NULL);
+        if (shape->in_upsample[index] == 1) {
+            count = larger(count, workspace_count(&problem, method, threads));
+            continue;
+        }
+        const size_t images = enlarged_images(&problem), enlarged = images * enlarged_floats(&problem);
+        const size_t last = problem.batch % images;
+        problem.batch = images;
+        count = larger(count, enlarged + workspace_count(&problem, method, threads));
+        problem.batch = last > 0 ? last : images;
+        count = larger(count, enlarged + workspace_count(&problem, method, threads));
     }
     return count;
+}
+
+typedef struct shrink_task {
+    const conv_problem *problem;
+    const blan_k_tile_table *tiles;
+    float *out;
+    const float *enlarged;
+    size_t factor;
+    bool accumulate;
+} shrink_task;
+
+/* Sums the factor x factor cells of the enlarged gradient for one row in memory. */
+static void shrink_row(void *context, size_t index, size_t worker)
+{
+    (void)worker;
+    const shrink_task *task = context;
+    const size_t row = task->problem->out_width * BLAN_BLOCK;
+    task->tiles->sum_cells(task->problem->out_width / task->factor, task->factor,
+                           task->out + index * (row / task->factor), task->enlarged + index * task->factor * row, row,
+                           task->accumulate);
+}
+
+/* Nearest-neighbour enlargement copied each cell: its gradient is the sum over the copies. */
+static void run_enlarged(conv_problem problem, blan_k_conv_method method, float *out, size_t factor, bool accumulate,
+                         const float *packed, float *workspace, int threads)
+{
+    const size_t images = enlarged_images(&problem), batch = problem.batch;
+    const size_t rows = blocks_of(problem.out_channels) * (problem.out_height / factor);
+    const size_t d_out_image = blocks_of(problem.inputs[0].channels) * problem.in_height * problem.in_width * BLAN_BLOCK;
+    const float *d_out = problem.inputs[0].data;
+    float *scratch = workspace + images * enlarged_floats(&problem);
+    const conv_epilogue epilogue = {.out = workspace};
+    for (size_t first = 0; first < batch; first += images) {
+        problem.batch = smaller(images, batch - first);
+        problem.inputs[0].data = d_out + first * d_out_image;
+        run(&problem, method, &epilogue, packed, scratch, threads);
+        shrink_task task = {&problem, blan_k_tiles(), out + first * enlarged_floats(&problem) / (factor * factor),
+                            workspace, factor, accumulate};
+        blan_k_parallel_for(threads, problem.batch * rows, shrink_row, &task);
+    }
 }
 
 void blan_k_conv_backward_data(const blan_k_conv_shape *shape, blan_k_conv_method method, float *d_in0, float *d_in1,
@@ -202,8 +264,11 @@ void blan_k_conv_backward_data(const blan_k_conv_shape *shape, blan_k_conv_metho
     for (size_t index = 0; index < input_count(shape); index++) {
         const conv_problem problem = backward_problem(shape, method, index, d_out);
         const conv_epilogue epilogue = {.out = d_in[index], .accumulate = accumulate[index]};
-        if (d_in[index] != NULL)
+        if (d_in[index] != NULL && shape->in_upsample[index] == 1)
             run(&problem, method, &epilogue, packed, workspace, threads);
+        else if (d_in[index] != NULL)
+            run_enlarged(problem, method, d_in[index], shape->in_upsample[index], accumulate[index], packed,
+                         workspace, threads);
         packed += packed_count(&problem, method);
     }
 }

@@ -27,11 +27,10 @@ typedef struct conv_problem {
     conv_input inputs[2];
     size_t input_count;
     size_t in_height, in_width;   /* as seen; in memory divided by the input's factor */
-    size_t out_height, out_width; /* in memory */
+    size_t out_height, out_width;
     size_t out_channels;
     size_t kernel, stride, padding;
-    bool transposed;     /* out pixel y collects from in pixels (y * out_upsample + dy + padding - tap) / stride */
-    size_t out_upsample; /* of a transposed problem: d_in lies at 1 / out_upsample of what the convolution saw */
+    bool transposed; /* out pixel y collects from in pixels (y + padding - tap) / stride */
     /* The weight of output o, input i, tap t is at o * weight_out_step + i * weight_in_step + t; flipped: the taps are
        read from the last to the first. */
     size_t weight_out_step, weight_in_step;
@@ -49,7 +48,7 @@ typedef struct conv_epilogue {
 /* The problem of a forward convolution. */
 conv_problem blan_k_conv_forward_problem(const blan_k_conv_shape *shape, const float *in0, const float *in1);
 
-/* The problem of the gradient of input `index`; with `as_forward`, a 3x3 stride 1 one as a plain convolution. */
+/* The problem of the gradient of input `index`, enlarged as the convolution saw it; with `as_forward`, a 3x3 stride 1 one as a plain convolution. */
 conv_problem blan_k_conv_backward_problem(const blan_k_conv_shape *shape, size_t index, const float *d_out,
                                           bool as_forward);
 
@@ -67,5 +66,47 @@ void blan_k_winograd_pack(const conv_problem *problem, size_t m, const float *we
 size_t blan_k_winograd_workspace_count(const conv_problem *problem, size_t m, int threads);
 void blan_k_winograd_run(const conv_problem *problem, size_t m, const conv_epilogue *epilogue, const float *packed,
                          float *workspace, int threads);
+
+/* ---- the gradient of the weights ---- */
+
+/* What its methods share. Input blocks are counted over both inputs. */
+typedef struct weight_gradient {
+    const blan_k_conv_shape *shape;
+    const blan_k_tile_table *tiles;
+    size_t in_blocks, out_blocks;
+    size_t out_height, out_width;
+    const float *in[2], *d_out;
+    float *d_weights;
+    bool accumulate;
+} weight_gradient;
+
+/* The work is cut into tasks of a chunk of tiles or images and a part of the output blocks. Both numbers follow from
+   the shape alone; every chunk has cells (sums of outer products) of its own, added up in order when all are done. */
+typedef struct weight_plan {
+    size_t chunks, parts;
+    size_t cells; /* of a chunk: 16 x 16 floats each */
+} weight_plan;
+
+weight_plan blan_k_weight_plan(const weight_gradient *g, size_t elements, size_t most_chunks);
+
+/* One channel block of an input: its first channel in the concatenation, how many channels it has, and where it lies. */
+typedef struct weight_block {
+    size_t channel, channels;
+    const float *data;      /* of the first image */
+    size_t image;           /* floats from one image to the next */
+    size_t factor, height, width; /* of the map in memory */
+} weight_block;
+
+weight_block blan_k_weight_block(const weight_gradient *g, size_t block);
+
+/* Writes the gradients of input channel `channel` and of output block `block`: tap t's sixteen at taps + t * step. */
+void blan_k_store_taps(const weight_gradient *g, size_t block, size_t channel, const float *taps, size_t step);
+
+size_t blan_k_direct_weights_workspace_count(const weight_gradient *g, int threads);
+void blan_k_direct_weights(const weight_gradient *g, float *workspace, int threads);
+
+/* 3x3, stride 1, padding 1. */
+size_t blan_k_winograd_weights_workspace_count(const weight_gradient *g, int threads);
+void blan_k_winograd_weights(const weight_gradient *g, float *workspace, int threads);
 
 #endif

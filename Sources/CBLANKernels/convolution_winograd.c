@@ -41,75 +41,51 @@ size_t blan_k_winograd_packed_count(const conv_problem *problem, size_t m)
 
 /* ---- packing ---- */
 
-/* G g G^T of one 3x3 kernel. */
-static void transform_weight(size_t m, const float *g, bool flipped, float *u)
-{
-    static const float g2[4][3] = {{1, 0, 0}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0, 0, 1}};
-    static const float g4[6][3] = {{1.0f / 4, 0, 0},
-                                   {-1.0f / 6, -1.0f / 6, -1.0f / 6},
-                                   {-1.0f / 6, 1.0f / 6, -1.0f / 6},
-                                   {1.0f / 24, 1.0f / 12, 1.0f / 6},
-                                   {1.0f / 24, -1.0f / 12, 1.0f / 6},
-                                   {0, 0, 1}};
-    const float(*matrix)[3] = m == 2 ? g2 : g4;
-    const size_t n = m + 2;
-    float half[6][3];
-    for (size_t i = 0; i < n; i++)
-        for (size_t x = 0; x < 3; x++) {
-            half[i][x] = 0;
-            for (size_t y = 0; y < 3; y++)
-                half[i][x] += matrix[i][y] * g[flipped ? 8 - (y * 3 + x) : y * 3 + x];
-        }
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++) {
-            u[i * n + j] = 0;
-            for (size_t x = 0; x < 3; x++)
-                u[i * n + j] += half[i][x] * matrix[j][x];
-        }
-}
-
 typedef struct pack_task {
     const conv_problem *problem;
+    const blan_k_tile_table *tiles;
     size_t m;
     const float *weights, *scale;
     float *packed;
-    size_t group_blocks;
 } pack_task;
 
-static void pack_group(void *context, size_t group, size_t worker)
+/* The weights of one input block for one output group. */
+static void pack_block(void *context, size_t index, size_t worker)
 {
     (void)worker;
     const pack_task *task = context;
     const conv_problem *problem = task->problem;
-    const size_t elements = window_elements(task->m), in_blocks = in_blocks_total(problem);
-    const size_t first = group * task->group_blocks;
-    const size_t blocks = smaller(task->group_blocks, blocks_of(problem->out_channels) - first);
-    const size_t element_step = in_blocks * BLAN_BLOCK * blocks * BLAN_BLOCK;
-    float *packed = task->packed + first * block_weights(problem, task->m);
-    size_t base = 0;
-    for (size_t input = 0; input < problem->input_count; base += problem->inputs[input++].channels) {
-        const size_t channels = problem->inputs[input].channels;
-        for (size_t c = 0; c < blocks_of(channels) * BLAN_BLOCK; c++)
-            for (size_t k = 0; k < blocks * BLAN_BLOCK; k++, packed++) {
-                const size_t out = first * BLAN_BLOCK + k;
-                float u[36] = {0};
-                if (c < channels && out < problem->out_channels)
-                    transform_weight(
-                        task->m,
-                        task->weights + out * problem->weight_out_step + (base + c) * problem->weight_in_step,
-                        problem->weight_flipped, u);
-                const float scale = task->scale != NULL && out < problem->out_channels ? task->scale[out] : 1;
-                for (size_t e = 0; e < elements; e++)
-                    packed[e * element_step] = u[e] * scale;
-            }
+    const size_t in_blocks = in_blocks_total(problem), group_blocks = task->tiles->tile_blocks;
+    const size_t first = index / in_blocks * group_blocks;
+    const size_t blocks = smaller(group_blocks, blocks_of(problem->out_channels) - first);
+    const size_t step = in_blocks * BLAN_BLOCK * blocks * BLAN_BLOCK;
+    size_t block = index % in_blocks, channels = problem->inputs[0].channels, base = 0;
+    float *packed = task->packed + first * block_weights(problem, task->m) + block * BLAN_BLOCK * blocks * BLAN_BLOCK;
+    if (block >= blocks_of(channels)) {
+        block -= blocks_of(channels);
+        base = channels;
+        channels = problem->inputs[1].channels;
     }
+    for (size_t c = block * BLAN_BLOCK; c < (block + 1) * BLAN_BLOCK; c++)
+        for (size_t b = 0; b < blocks; b++, packed += BLAN_BLOCK) {
+            const size_t out = (first + b) * BLAN_BLOCK;
+            const blan_k_winograd_kernels weights = {
+                .weights = task->weights + out * problem->weight_out_step + (base + c) * problem->weight_in_step,
+                .lane_step = problem->weight_out_step,
+                .lanes = c < channels ? smaller(BLAN_BLOCK, problem->out_channels - out) : 0,
+                .flipped = problem->weight_flipped,
+                .scale = task->scale != NULL ? task->scale + out : NULL,
+            };
+            task->tiles->winograd_weights[task->m / 4](packed, step, &weights);
+        }
 }
 
 void blan_k_winograd_pack(const conv_problem *problem, size_t m, const float *weights, const float *scale,
                           float *packed, int threads)
 {
-    pack_task task = {problem, m, weights, scale, packed, blan_k_tiles()->tile_blocks};
-    blan_k_parallel_for(threads, divide_up(blocks_of(problem->out_channels), task.group_blocks), pack_group, &task);
+    pack_task task = {problem, blan_k_tiles(), m, weights, scale, packed};
+    const size_t groups = divide_up(blocks_of(problem->out_channels), task.tiles->tile_blocks);
+    blan_k_parallel_for(threads, groups * in_blocks_total(problem), pack_block, &task);
 }
 
 /* ---- the schedule ---- */

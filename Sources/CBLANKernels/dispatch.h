@@ -17,20 +17,26 @@
 
 #include "include/blan_optimisers.h"
 
-/* Where a tile of the direct convolution reads and writes. */
-typedef struct blan_k_gather_tile {
-    const float *const *pixels; /* [entries][max_pixels]: first channel of the pixel that an entry's tap meets */
-    const size_t *steps;        /* [entries][max_pixels]: floats to the pixel's next channel block, 0 at zero padding */
-    const size_t *in_blocks;    /* [entries] */
-    const size_t *weights;      /* [entries]: floats, per output block, from w to the entry's weights */
+/* What one tap of one input brings to a tile of the direct convolution. */
+typedef struct blan_k_direct_entry {
+    const float *pixels; /* of its first channel block: adjacent, 16 floats each */
+    size_t block_step;   /* floats to the next channel block's */
+    size_t in_blocks;
+    size_t weights;      /* floats, per output block, from w to the entry's weights */
+} blan_k_direct_entry;
+
+/* A tile of the direct convolution: what it reads and where it writes. */
+typedef struct blan_k_direct_tile {
+    const blan_k_direct_entry *entry;
     size_t entries;
-    float *const *outputs;          /* [pixels]: first channel of each output pixel in the first block written */
-    const float *const *residuals;  /* the same for the residual; NULL = none */
-    size_t out_block_step;          /* floats from one output block of a pixel to the next */
-    const float *bias;              /* of the first block written; NULL = none */
+    const size_t *places;  /* [pixels]: floats from out to each pixel, in the first block written */
+    float *out;
+    const float *residual; /* lies like out; NULL = none */
+    size_t out_block_step; /* floats from one output block of a pixel to the next */
+    const float *bias;     /* of the first block written; NULL = none */
     bool relu;
-    bool accumulate; /* add to what outputs holds */
-} blan_k_gather_tile;
+    bool accumulate; /* add to what out holds */
+} blan_k_direct_tile;
 
 /* Where a Winograd tile's window lies: it may reach over every edge of the map. */
 typedef struct blan_k_winograd_input {
@@ -72,8 +78,17 @@ typedef struct blan_k_gated_pixels {
     float *location_lanes; /* [pixels][16]: added to; their sums are the gradient of the location gate */
 } blan_k_gated_pixels;
 
+/* The kernels of up to sixteen output channels and one input channel. */
+typedef struct blan_k_winograd_kernels {
+    const float *weights; /* the first one's nine taps */
+    size_t lane_step;     /* floats to the next one's */
+    size_t lanes;         /* how many there are; the others count as zero */
+    bool flipped;         /* taps are read from the last to the first */
+    const float *scale;   /* [lanes]; NULL = 1 */
+} blan_k_winograd_kernels;
+
 typedef struct blan_k_tile_table {
-    size_t tile_pixels; /* most pixels that multiply and gather take at once */
+    size_t tile_pixels; /* most pixels that multiply and direct take at once */
     size_t tile_blocks; /* most output blocks */
 
     /* out[b][p][16] = sum over in_blocks and 16 channels of a[ib][p][c] * w[ib][c][b][16]; pixels are adjacent. */
@@ -82,15 +97,29 @@ typedef struct blan_k_tile_table {
 
     /* The direct convolution of `pixels` output pixels x `blocks` output blocks. An entry's
        weights are [in_blocks][16][blocks][16]. */
-    void (*gather)(size_t pixels, size_t blocks, const blan_k_gather_tile *tile, const float *w);
+    void (*direct)(size_t pixels, size_t blocks, const blan_k_direct_tile *tile, const float *w);
 
     /* Weight gradient: dw[c][16] += sum over `pixels` of x[p * x_step + c] * dy[p * 16 + k]. */
     void (*outer)(size_t pixels, float *dw, const float *x, size_t x_step, const float *dy);
+
+    /* Copies of pixels and sums of them: see tiles/collect.h. */
+    void (*collect)(size_t pixels, size_t blocks, float *out, size_t out_block_step, const float *row,
+                    size_t in_block_step, ptrdiff_t start, size_t step, size_t factor, size_t extent);
+    void (*sum_locations)(size_t area, const float *map, float *sum);
+    void (*sum_cells)(size_t width, size_t factor, float *out, const float *in, size_t row_step, bool accumulate);
 
     /* Winograd transforms of one tile and one channel block, F(2x2) and F(4x4). v, m_tile: one vector for each element
        of the window, `step` floats apart. */
     void (*winograd_input[2])(float *v, size_t step, const blan_k_winograd_input *input);
     void (*winograd_output[2])(const blan_k_winograd_output *output, const float *m_tile, size_t step);
+
+    /* The weight gradient's: see tiles/winograd.h. */
+    void (*winograd_gradient)(float *v, size_t step, const float *gradient, size_t row_step, size_t rows,
+                              size_t columns);
+    void (*winograd_taps)(float *taps, const float *m, size_t step, size_t chunks, size_t chunk_step);
+
+    /* u[e * step]: the transformed kernels, one vector for each element of the window. */
+    void (*winograd_weights[2])(float *u, size_t step, const blan_k_winograd_kernels *weights);
 
     /* The stem: `pixels` adjacent outputs (stride 2) of `blocks` output blocks from padded planar rows.
        plane: first pixel of the window in channel 0; w: [3 * 7 * 7][blocks][16]. */

@@ -3,8 +3,9 @@
 #include "tiles/attention.h"
 #include "tiles/attention_backward.h"
 #include "tiles/batch_norm.h"
+#include "tiles/collect.h"
+#include "tiles/direct.h"
 #include "tiles/dot.h"
-#include "tiles/gather.h"
 #include "tiles/multiply.h"
 #include "tiles/mutual_information.h"
 #include "tiles/optimisers.h"
@@ -18,10 +19,16 @@ const blan_k_tile_table TILE_TABLE = {
     .tile_pixels = TILE_PIXELS,
     .tile_blocks = TILE_BLOCKS,
     .multiply = multiply,
-    .gather = gather,
+    .direct = direct,
     .outer = outer,
+    .collect = collect,
+    .sum_locations = sum_locations,
+    .sum_cells = sum_cells,
     .winograd_input = {winograd2_input, winograd4_input},
     .winograd_output = {winograd2_output, winograd4_output},
+    .winograd_gradient = winograd4_gradient,
+    .winograd_taps = winograd4_taps,
+    .winograd_weights = {winograd2_weights, winograd4_weights},
     .stem = stem,
     .pool_locations = pool_locations,
     .pool_channels = pool_channels,

@@ -59,9 +59,9 @@ static void run_outputs(void *context, size_t index, size_t worker)
     const size_t inputs = inputs_of(s), step = out_step_of(s);
     for (size_t n = 0; n < s->batch; n++)
         memcpy(task->out + n * step + first, task->bias + first, outputs * sizeof(float));
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)s->batch, (blasint)outputs, (blasint)inputs, 1,
-                task->flat, (blasint)inputs, task->weights + first * inputs, (blasint)inputs, 1, task->out + first,
-                (blasint)step);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)s->batch, (int)outputs, (int)inputs, 1,
+                task->flat, (int)inputs, task->weights + first * inputs, (int)inputs, 1, task->out + first,
+                (int)step);
 }
 
 void blan_k_linear_training_forward(const blan_k_linear_shape *shape, float *out, const float *x, const float *weights,
@@ -84,9 +84,9 @@ static void differentiate_weights(void *context, size_t index, size_t worker)
     const blan_k_linear_shape *s = task->shape;
     const size_t first = index * OUTPUTS, outputs = smaller(OUTPUTS, s->outputs - first);
     const size_t inputs = inputs_of(s), step = out_step_of(s);
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)outputs, (blasint)inputs, (blasint)s->batch, 1,
-                task->d_out + first, (blasint)step, task->flat, (blasint)inputs, task->accumulate ? 1 : 0,
-                task->d_weights + first * inputs, (blasint)inputs);
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)outputs, (int)inputs, (int)s->batch, 1,
+                task->d_out + first, (int)step, task->flat, (int)inputs, task->accumulate ? 1 : 0,
+                task->d_weights + first * inputs, (int)inputs);
     for (size_t out = first; out < first + outputs; out++) {
         double sum = task->accumulate ? task->d_bias[out] : 0;
         for (size_t n = 0; n < s->batch; n++)
@@ -102,9 +102,9 @@ static void differentiate_inputs(void *context, size_t index, size_t worker)
     const linear_task *task = context;
     const blan_k_linear_shape *s = task->shape;
     const size_t inputs = inputs_of(s), first = index * COLUMNS, columns = smaller(COLUMNS, inputs - first);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)s->batch, (blasint)columns, (blasint)s->outputs, 1,
-                task->d_out, (blasint)out_step_of(s), task->weights + first, (blasint)inputs, 0, task->flat + first,
-                (blasint)inputs);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)s->batch, (int)columns, (int)s->outputs, 1,
+                task->d_out, (int)out_step_of(s), task->weights + first, (int)inputs, 0, task->flat + first,
+                (int)inputs);
 }
 
 static void block_gradient(void *context, size_t index, size_t worker)

@@ -170,8 +170,8 @@ import Testing
       let kept = Double(mask.filter { $0 }.count)
       let spread = 5 * (Double(count) * share * (1 - share)).squareRoot()
       #expect(abs(kept - Double(count) * share) <= spread, "seed \(seed): \(kept) kept")
-      // Neighbours, and elements a row of 16 or 512 apart, are kept independently.
-      for lag in [1, 16, 512] {
+      // Neighbours, and elements a row of 16 or 512 or a piece of 16384 apart, are kept independently.
+      for lag in [1, 16, 512, 16384] {
         let both = Double((0..<count - lag).filter { mask[$0] && mask[$0 + lag] }.count)
         #expect(abs(both - Double(count - lag) * share * share) <= spread + 1, "lag \(lag)")
       }

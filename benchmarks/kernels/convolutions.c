@@ -1,9 +1,11 @@
 /*
- * Times every convolution of BLAN (width 64, 256x256) and prints milliseconds an image, GFLOP/s counted as a direct
- * convolution, and the share of the measured peak of multiply-adds (above 100 % where Winograd saves arithmetic).
- * Weights are rotated through enough copies to come from memory, as they do when a whole network runs.
+ * Times every convolution of BLAN and prints milliseconds an image, GFLOP/s counted as a direct convolution, and the
+ * share of the measured peak of multiply-adds (above 100 % where Winograd saves arithmetic). Weights are rotated
+ * through enough copies to come from memory, as they do when a whole network runs. `step` adds up what a training step
+ * does with every layer: packing for both directions, forward, both gradients.
  *
- * Usage: convolutions [forward|data|weights] [threads] [batch] [method: auto|direct|f2|f4] [part of a layer's name]
+ * Usage: convolutions [forward|data|weights|pack|step] [threads] [batch] [method: auto|direct|f2|f4] [width] [size]
+ *        [part of a layer's name]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +21,7 @@ enum { COLD_BYTES = 80 << 20, MOST_COPIES = 64, SAMPLES = 9 };
 static double now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(BENCH_CLOCK, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
@@ -79,7 +81,7 @@ static double peak_gflops(int threads)
     return 2.0 * width * PEAK_CHAINS * PEAK_ROUNDS * threads / best * 1e-9;
 }
 
-typedef enum { FORWARD, DATA, WEIGHTS } direction;
+typedef enum { FORWARD, DATA, WEIGHTS, PACK, STEP } direction;
 
 static int by_value(const void *a, const void *b)
 {
@@ -101,15 +103,18 @@ static double time_layer(const blan_k_conv_shape *s, direction what, blan_k_conv
     float *in0 = noise(in_counts[0]), *in1 = noise(in_counts[1]);
     float *out = noise(s->batch * blocked(s->out_channels) * out_area), *bias = noise(blocked(s->out_channels));
     const size_t weight_count = s->out_channels * (s->in_channels[0] + s->in_channels[1]) * s->kernel * s->kernel;
+    const blan_k_conv_method backward = blan_k_conv_backward_choose(s, threads);
+    const size_t backward_count = blan_k_conv_backward_packed_count(s, what == DATA ? method : backward);
     const size_t packed_count = what == FORWARD ? blan_k_conv_packed_count(s, method)
-                                : what == DATA  ? blan_k_conv_backward_packed_count(s, method)
+                                : what == DATA  ? backward_count
+                                : what == PACK  ? blan_k_conv_packed_count(s, method) + backward_count
                                                 : weight_count;
     const size_t workspace_count = what == FORWARD ? blan_k_conv_workspace_count(s, method, threads)
                                    : what == DATA  ? blan_k_conv_backward_workspace_count(s, method, threads)
                                                    : blan_k_conv_backward_weights_workspace_count(s, threads);
     size_t copies = COLD_BYTES / (packed_count * sizeof(float)) + 2;
     copies = copies > MOST_COPIES ? MOST_COPIES : copies;
-    float *packed = noise(packed_count * copies), *workspace = noise(workspace_count);
+    float *packed = noise(packed_count * copies), *workspace = noise(workspace_count), *weights = noise(weight_count);
     double samples[SAMPLES];
     size_t turn = 0, calls = 1;
     for (int sample = -1; sample < SAMPLES; sample++) {
@@ -120,7 +125,10 @@ static double time_layer(const blan_k_conv_shape *s, direction what, blan_k_conv
                 blan_k_conv_forward(s, method, out, in0, in1, current, bias, NULL, true, workspace, threads);
             else if (what == DATA)
                 blan_k_conv_backward_data(s, method, in0, in1, false, false, out, current, workspace, threads);
-            else
+            else if (what == PACK) {
+                blan_k_conv_pack(s, method, weights, NULL, current, threads);
+                blan_k_conv_backward_pack(s, backward, weights, current + packed_count - backward_count, threads);
+            } else
                 blan_k_conv_backward_weights(s, current, NULL, false, in0, in1, out, workspace, threads);
         }
         const double seconds = (now() - start) / (double)calls;
@@ -130,31 +138,27 @@ static double time_layer(const blan_k_conv_shape *s, direction what, blan_k_conv
             samples[sample] = seconds;
     }
     qsort(samples, SAMPLES, sizeof *samples, by_value);
-    free(in0), free(in1), free(out), free(bias), free(packed), free(workspace);
+    free(in0), free(in1), free(out), free(bias), free(packed), free(workspace), free(weights);
     *smallest = samples[0];
     return samples[SAMPLES / 2];
 }
 
-int main(int argc, char **argv)
+static const char *const direction_names[] = {"forward", "data", "weights", "pack", "step"};
+
+typedef struct totals {
+    double median, least, flops;
+} totals;
+
+/* Times one direction of every layer whose name holds `part`; prints a line for each unless `quiet`. */
+static totals run(direction what, int threads, size_t batch, const char *forced, size_t width, size_t size,
+                  const char *part, double peak, bool quiet)
 {
-    const direction what = argc > 1 && strcmp(argv[1], "data") == 0      ? DATA
-                           : argc > 1 && strcmp(argv[1], "weights") == 0 ? WEIGHTS
-                                                                         : FORWARD;
-    const int threads = argc > 2 ? atoi(argv[2]) : 2;
-    const size_t batch = argc > 3 ? (size_t)atoi(argv[3]) : 1;
-    const char *forced = argc > 4 ? argv[4] : "auto", *part = argc > 5 ? argv[5] : "";
-    const double peak = peak_gflops(threads);
-    printf("%s, %d threads, batch %zu, %s, peak %.0f GFLOP/s; milliseconds an image\n",
-           what == FORWARD ? "forward" : what == DATA ? "input gradient" : "weight gradient", threads, batch,
-           blan_k_isa_name(), peak);
-    printf("%-24s %5s %-7s %8s %8s %9s %7s\n", "layer", "times", "method", "median", "least", "GFLOP/s", "of peak");
-    double total = 0, flops = 0;
+    totals sum = {0, 0, 0};
     for (size_t i = 0; i < LAYER_COUNT; i++) {
-        blan_k_conv_shape s = layers[i].shape;
         if (strstr(layers[i].name, part) == NULL || (layers[i].training_only && what == FORWARD && batch == 1))
             continue;
-        s.batch = batch;
-        const bool winograd = s.kernel == 3 && s.stride == 1 && (what == FORWARD || s.in_upsample[1] == 1);
+        const blan_k_conv_shape s = layer_shape(&layers[i], batch, width, size);
+        const bool winograd = s.kernel == 3 && s.stride == 1;
         blan_k_conv_method method = what == DATA ? blan_k_conv_backward_choose(&s, threads)
                                                  : blan_k_conv_choose(&s, threads);
         if (strcmp(forced, "direct") == 0)
@@ -163,17 +167,53 @@ int main(int argc, char **argv)
             method = strcmp(forced, "f2") == 0 ? BLAN_K_CONV_WINOGRAD2 : BLAN_K_CONV_WINOGRAD4;
         double least;
         const double median = time_layer(&s, what, method, threads, &least);
-        const double work = 2.0 * (double)(batch * s.out_channels * blan_k_conv_out_height(&s) *
-                                           blan_k_conv_out_width(&s) * (s.in_channels[0] + s.in_channels[1]) *
-                                           s.kernel * s.kernel);
+        const double work = what == PACK ? 0
+                                         : 2.0 * (double)(s.batch * s.out_channels * blan_k_conv_out_height(&s) *
+                                                          blan_k_conv_out_width(&s) *
+                                                          (s.in_channels[0] + s.in_channels[1]) * s.kernel * s.kernel);
         static const char *const names[] = {"direct", "F(2x2)", "F(4x4)"};
-        printf("%-24s %5zu %-7s %8.3f %8.3f %9.0f %6.0f%%\n", layers[i].name, layers[i].times,
-               what == WEIGHTS ? "-" : names[method], median * 1e3 / (double)batch, least * 1e3 / (double)batch,
-               work / median * 1e-9, 100 * work / median * 1e-9 / peak);
-        total += (double)layers[i].times * median;
-        flops += (double)layers[i].times * work;
+        if (!quiet)
+            printf("%-24s %5zu %-7s %8.3f %8.3f %9.0f %6.0f%%\n", layers[i].name, layers[i].times,
+                   what == WEIGHTS ? "-" : names[method], median * 1e3 / (double)batch, least * 1e3 / (double)batch,
+                   work / median * 1e-9, 100 * work / median * 1e-9 / peak);
+        sum.median += (double)layers[i].times * median;
+        sum.least += (double)layers[i].times * least;
+        sum.flops += (double)layers[i].times * work;
     }
-    printf("%-24s %5s %-7s %8.2f %8s %9.0f %6.0f%%\n", "all, times counted", "", "", total * 1e3 / (double)batch, "",
-           flops / total * 1e-9, 100 * flops / total * 1e-9 / peak);
+    return sum;
+}
+
+static void print_totals(const char *name, totals sum, size_t batch, double peak)
+{
+    printf("%-24s %5s %-7s %8.3f %8.3f %9.0f %6.0f%%\n", name, "", "", sum.median * 1e3 / (double)batch,
+           sum.least * 1e3 / (double)batch, sum.flops / sum.median * 1e-9, 100 * sum.flops / sum.median * 1e-9 / peak);
+}
+
+int main(int argc, char **argv)
+{
+    direction what = FORWARD;
+    for (direction d = FORWARD; argc > 1 && d <= STEP; d++)
+        if (strcmp(argv[1], direction_names[d]) == 0)
+            what = d;
+    const int threads = argc > 2 ? atoi(argv[2]) : 2;
+    const size_t batch = argc > 3 ? (size_t)atoi(argv[3]) : 1;
+    const char *forced = argc > 4 ? argv[4] : "auto", *part = argc > 7 ? argv[7] : "";
+    const size_t width = argc > 5 ? (size_t)atoi(argv[5]) : 64, size = argc > 6 ? (size_t)atoi(argv[6]) : 256;
+    const double peak = peak_gflops(threads);
+    printf("%s, %d threads, batch %zu, width %zu, %zux%zu, %s, peak %.0f GFLOP/s; milliseconds an image\n",
+           direction_names[what], threads, batch, width, size, size, blan_k_isa_name(), peak);
+    printf("%-24s %5s %-7s %8s %8s %9s %7s\n", "layer", "times", "method", "median", "least", "GFLOP/s", "of peak");
+    if (what != STEP) {
+        print_totals("all, times counted", run(what, threads, batch, forced, width, size, part, peak, false), batch,
+                     peak);
+        return 0;
+    }
+    totals all = {0, 0, 0};
+    for (direction d = FORWARD; d < STEP; d++) {
+        const totals sum = run(d, threads, batch, forced, width, size, part, peak, true);
+        print_totals(direction_names[d], sum, batch, peak);
+        all = (totals){all.median + sum.median, all.least + sum.least, all.flops + sum.flops};
+    }
+    print_totals("all", all, batch, peak);
     return 0;
 }

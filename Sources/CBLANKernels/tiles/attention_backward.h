@@ -25,6 +25,35 @@ static void first_location(size_t area, const float *restrict map, float *restri
 }
 
 
+/* Lane i of each is lane i ^ 8, i ^ 4, i ^ 2 or i ^ 1 of `a`: after four steps every lane has met all others. */
+#define SWAPPED8(a) __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)
+#define SWAPPED4(a) __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11)
+#define SWAPPED2(a) __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)
+#define SWAPPED1(a) __builtin_shufflevector(a, a, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)
+
+/* The largest lane, in every lane. */
+BLAN_INLINE v16 v16_spread_max(v16 a)
+{
+    a = v16_max(a, SWAPPED8(a));
+    a = v16_max(a, SWAPPED4(a));
+    a = v16_max(a, SWAPPED2(a));
+    return v16_max(a, SWAPPED1(a));
+}
+
+BLAN_INLINE v16i v16i_min(v16i a, v16i b)
+{
+    const v16i less = a < b;
+    return (less & a) | (~less & b);
+}
+
+BLAN_INLINE int32_t v16i_least(v16i a)
+{
+    a = v16i_min(a, SWAPPED8(a));
+    a = v16i_min(a, SWAPPED4(a));
+    a = v16i_min(a, SWAPPED2(a));
+    return v16i_min(a, SWAPPED1(a))[0];
+}
+
 /* Mean and maximum over the channels of `count` adjacent locations, and the first channel that holds the maximum.
    Padding channels are kept out of it. */
 static void first_channel(size_t count, size_t channels, const float *restrict map, size_t block_step,
@@ -46,16 +75,11 @@ static void first_channel(size_t count, size_t channels, const float *restrict m
             best = v16_select(larger, value, best);
             where = (larger & here) | (~larger & where);
         }
-        float most = best[0];
-        int32_t first = where[0];
-        for (size_t lane = 1; lane < BLAN_BLOCK; lane++)
-            if (best[lane] > most || (best[lane] == most && where[lane] < first)) {
-                most = best[lane];
-                first = where[lane];
-            }
+        const v16 most = v16_spread_max(best);
+        const v16i holds = best == most;
         mean[i] = v16_sum(total) / (float)channels;
-        maximum[i] = most;
-        channel[i] = first;
+        maximum[i] = most[0];
+        channel[i] = v16i_least((holds & where) | (~holds & INT32_MAX));
     }
 }
 
@@ -91,24 +115,25 @@ static void dot_lanes(size_t count, float *restrict sum, const float *restrict a
         sum[lane] += a[i] * b[i];
 }
 
-static void multiply_backward(size_t count, const blan_k_gated_pixels *pixels, bool accumulate)
+static void multiply_backward(size_t count, const blan_k_gated_pixels *all, bool accumulate)
 {
-    const v16 channel = pixels->channel_gate != NULL ? v16_load(pixels->channel_gate) : v16_splat(1);
+    const blan_k_gated_pixels pixels = *all; /* a copy, for no store can be one to these pointers */
+    const v16 channel = pixels.channel_gate != NULL ? v16_load(pixels.channel_gate) : v16_splat(1);
     v16 channel_sum = v16_splat(0);
     for (size_t i = 0; i < count; i++) {
-        const v16 gradient = v16_load(pixels->d_out + i * BLAN_BLOCK);
-        const v16 product = gradient * v16_load(pixels->map + i * BLAN_BLOCK);
-        const v16 location = v16_splat(pixels->location_gate != NULL ? pixels->location_gate[i] : 1);
-        float *d_map = pixels->d_map + i * BLAN_BLOCK;
+        const v16 gradient = v16_load(pixels.d_out + i * BLAN_BLOCK);
+        const v16 product = gradient * v16_load(pixels.map + i * BLAN_BLOCK);
+        const v16 location = v16_splat(pixels.location_gate != NULL ? pixels.location_gate[i] : 1);
+        float *d_map = pixels.d_map + i * BLAN_BLOCK;
         const v16 d_value = gradient * channel * location;
         v16_store(d_map, accumulate ? v16_load(d_map) + d_value : d_value);
         channel_sum += product * location;
-        if (pixels->location_lanes != NULL) {
-            float *lanes = pixels->location_lanes + i * BLAN_BLOCK;
+        if (pixels.location_lanes != NULL) {
+            float *lanes = pixels.location_lanes + i * BLAN_BLOCK;
             v16_store(lanes, v16_load(lanes) + product * channel);
         }
     }
-    v16_store(pixels->channel_sum, channel_sum);
+    v16_store(pixels.channel_sum, channel_sum);
 }
 
 static void sum_lanes(size_t count, float *restrict out, const float *restrict lanes)

@@ -68,10 +68,13 @@ BLAN_INLINE v16 norm_gradient(const blan_k_norm_pixels *pixels, size_t i)
                                : v16_select(v16_load(pixels->out + i) > v16_splat(0), gradient, v16_splat(0));
 }
 
+/* The two that follow take a copy of the pointers: no store can then be one to them, so they stay in registers. */
+
 /* sum[16] += sums of g, product[16] += sums of g * xhat. */
-static void norm_sums(size_t count, const blan_k_norm_pixels *pixels, const float *mean, const float *inverse_std,
+static void norm_sums(size_t count, const blan_k_norm_pixels *all, const float *mean, const float *inverse_std,
                       double *sum, double *product)
 {
+    const blan_k_norm_pixels pixels = *all;
     const v16 centre = v16_load(mean), scale = v16_load(inverse_std);
     for (size_t first = 0; first < count; first += NORM_RUN) {
         const size_t end = (count - first < NORM_RUN ? count : first + NORM_RUN) * BLAN_BLOCK;
@@ -79,14 +82,14 @@ static void norm_sums(size_t count, const blan_k_norm_pixels *pixels, const floa
         size_t i = first * BLAN_BLOCK;
         for (; i + 2 * BLAN_BLOCK <= end; i += 2 * BLAN_BLOCK)
             for (size_t chain = 0; chain < 2; chain++) {
-                const v16 g = norm_gradient(pixels, i + chain * BLAN_BLOCK);
+                const v16 g = norm_gradient(&pixels, i + chain * BLAN_BLOCK);
                 sums[chain] += g;
-                products[chain] += g * (v16_load(pixels->x + i + chain * BLAN_BLOCK) - centre);
+                products[chain] += g * (v16_load(pixels.x + i + chain * BLAN_BLOCK) - centre);
             }
         if (i < end) {
-            const v16 g = norm_gradient(pixels, i);
+            const v16 g = norm_gradient(&pixels, i);
             sums[0] += g;
-            products[0] += g * (v16_load(pixels->x + i) - centre);
+            products[0] += g * (v16_load(pixels.x + i) - centre);
         }
         const v16 run_sum = sums[0] + sums[1], run_product = (products[0] + products[1]) * scale;
         for (size_t lane = 0; lane < BLAN_BLOCK; lane++) {
@@ -97,20 +100,21 @@ static void norm_sums(size_t count, const blan_k_norm_pixels *pixels, const floa
 }
 
 /* d_x = factor * g - offset - slope * (x - mean), without the last two where slope is NULL; d_residual = or += g. */
-static void norm_backward(size_t count, const blan_k_norm_pixels *pixels, const float *mean, const float *factor,
+static void norm_backward(size_t count, const blan_k_norm_pixels *all, const float *mean, const float *factor,
                           const float *offset, const float *slope, bool accumulate_residual)
 {
+    const blan_k_norm_pixels pixels = *all;
     const v16 scale = v16_load(factor);
     const v16 centre = slope != NULL ? v16_load(mean) : v16_splat(0);
     const v16 constant = slope != NULL ? v16_load(offset) : v16_splat(0);
     const v16 incline = slope != NULL ? v16_load(slope) : v16_splat(0);
     for (size_t i = 0; i < count * BLAN_BLOCK; i += BLAN_BLOCK) {
-        const v16 g = norm_gradient(pixels, i);
+        const v16 g = norm_gradient(&pixels, i);
         v16 d_x = g * scale;
         if (slope != NULL)
-            d_x -= constant + incline * (v16_load(pixels->x + i) - centre);
-        if (pixels->d_residual != NULL)
-            v16_store(pixels->d_residual + i, accumulate_residual ? v16_load(pixels->d_residual + i) + g : g);
-        v16_store(pixels->d_x + i, d_x);
+            d_x -= constant + incline * (v16_load(pixels.x + i) - centre);
+        if (pixels.d_residual != NULL)
+            v16_store(pixels.d_residual + i, accumulate_residual ? v16_load(pixels.d_residual + i) + g : g);
+        v16_store(pixels.d_x + i, d_x);
     }
 }

@@ -140,6 +140,145 @@ BLAN_INLINE void winograd_output(const size_t n, const blan_k_winograd_output *o
     }
 }
 
+/* One column or row of G g. */
+BLAN_INLINE void winograd2_weight_line(v16 *restrict out, size_t step, const v16 *restrict g, size_t g_step)
+{
+    const v16 g1 = 0.5f * g[g_step], outer = 0.5f * (g[0] + g[2 * g_step]);
+    out[0] = g[0];
+    out[step] = outer + g1;
+    out[2 * step] = outer - g1;
+    out[3 * step] = g[2 * g_step];
+}
+
+BLAN_INLINE void winograd4_weight_line(v16 *restrict out, size_t step, const v16 *restrict g, size_t g_step)
+{
+    const v16 g0 = g[0], g1 = g[g_step], g2 = g[2 * g_step];
+    const v16 outer = (-1.0f / 6) * (g0 + g2), middle = (-1.0f / 6) * g1;
+    const v16 outer2 = (1.0f / 24) * g0 + (1.0f / 6) * g2, middle2 = (1.0f / 12) * g1;
+    out[0] = 0.25f * g0;
+    out[step] = outer + middle;
+    out[2 * step] = outer - middle;
+    out[3 * step] = outer2 + middle2;
+    out[4 * step] = outer2 - middle2;
+    out[5 * step] = g2;
+}
+
+BLAN_INLINE void winograd_weights(const size_t n, float *restrict u, size_t step, const blan_k_winograd_kernels *w)
+{
+    float taps[9 * BLAN_BLOCK] __attribute__((aligned(64)));
+    for (size_t lane = 0; lane < BLAN_BLOCK; lane++)
+        for (size_t tap = 0; tap < 9; tap++)
+            taps[(w->flipped ? 8 - tap : tap) * BLAN_BLOCK + lane] =
+                lane < w->lanes ? w->weights[lane * w->lane_step + tap] : 0;
+    v16 g[9], half[18], scale = v16_splat(1);
+    for (size_t lane = 0; lane < w->lanes && w->scale != NULL; lane++)
+        scale[lane] = w->scale[lane];
+#pragma clang loop unroll(full)
+    for (size_t tap = 0; tap < 9; tap++)
+        g[tap] = v16_load(taps + tap * BLAN_BLOCK) * scale;
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 3; x++) {
+        if (n == 4)
+            winograd2_weight_line(half + x, 3, g + x, 3);
+        else
+            winograd4_weight_line(half + x, 3, g + x, 3);
+    }
+#pragma clang loop unroll(full)
+    for (size_t y = 0; y < n; y++) {
+        v16 line[6];
+        if (n == 4)
+            winograd2_weight_line(line, 1, half + y * 3, 1);
+        else
+            winograd4_weight_line(line, 1, half + y * 3, 1);
+#pragma clang loop unroll(full)
+        for (size_t x = 0; x < n; x++)
+            v16_store(u + (y * n + x) * step, line[x]);
+    }
+}
+
+static void winograd2_weights(float *u, size_t step, const blan_k_winograd_kernels *weights)
+{
+    winograd_weights(4, u, step, weights);
+}
+
+static void winograd4_weights(float *u, size_t step, const blan_k_winograd_kernels *weights)
+{
+    winograd_weights(6, u, step, weights);
+}
+
+/* One column or row of G g for kernels of four taps, F(3x3, 4x4) on the same points: the output gradient's side of the
+   weight gradient. */
+BLAN_INLINE void winograd4_gradient_line(v16 *restrict out, size_t step, const v16 *restrict g, size_t g_step)
+{
+    const v16 g0 = g[0], g1 = g[g_step], g2 = g[2 * g_step], g3 = g[3 * g_step];
+    const v16 even = (-1.0f / 6) * (g0 + g2), odd = (-1.0f / 6) * (g1 + g3);
+    const v16 even2 = (1.0f / 24) * g0 + (1.0f / 6) * g2, odd2 = (1.0f / 12) * g1 + (1.0f / 3) * g3;
+    out[0] = 0.25f * g0;
+    out[step] = even + odd;
+    out[2 * step] = even - odd;
+    out[3 * step] = even2 + odd2;
+    out[4 * step] = even2 - odd2;
+    out[5 * step] = g3;
+}
+
+/* v[e * step]: a 4x4 tile of the output gradient, of which `rows` x `columns` lie inside the map, transformed. */
+static void winograd4_gradient(float *restrict v, size_t step, const float *restrict gradient, size_t row_step,
+                               size_t rows, size_t columns)
+{
+    v16 window[16], half[24];
+#pragma clang loop unroll(full)
+    for (size_t y = 0; y < 4; y++)
+#pragma clang loop unroll(full)
+        for (size_t x = 0; x < 4; x++)
+            window[y * 4 + x] = y < rows && x < columns ? v16_load(gradient + y * row_step + x * BLAN_BLOCK)
+                                                        : v16_splat(0);
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 4; x++)
+        winograd4_gradient_line(half + x, 4, window + x, 4);
+#pragma clang loop unroll(full)
+    for (size_t y = 0; y < 6; y++) {
+        v16 line[6];
+        winograd4_gradient_line(line, 1, half + y * 4, 1);
+#pragma clang loop unroll(full)
+        for (size_t x = 0; x < 6; x++)
+            v16_store(v + (y * 6 + x) * step, line[x]);
+    }
+}
+
+/* One column or row of A^T m for three outputs. */
+BLAN_INLINE void winograd4_taps_line(v16 *restrict out, size_t step, const v16 *restrict m, size_t m_step)
+{
+    const v16 m1 = m[m_step], m2 = m[2 * m_step], m3 = m[3 * m_step], m4 = m[4 * m_step];
+    out[0] = m[0] + (m1 + m2) + (m3 + m4);
+    out[step] = (m1 - m2) + 2 * (m3 - m4);
+    out[2 * step] = (m1 + m2) + 4 * (m3 + m4) + m[5 * m_step];
+}
+
+/* taps[9][16]: the weight gradient that the products m[e * step] stand for, summed over chunks. */
+static void winograd4_taps(float *restrict taps, const float *restrict m, size_t step, size_t chunks,
+                           size_t chunk_step)
+{
+    v16 half[18];
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 6; x++) {
+        v16 column[6];
+        for (size_t y = 0; y < 6; y++) {
+            column[y] = v16_load(m + (y * 6 + x) * step);
+            for (size_t chunk = 1; chunk < chunks; chunk++)
+                column[y] += v16_load(m + chunk * chunk_step + (y * 6 + x) * step);
+        }
+        winograd4_taps_line(half + x, 6, column, 1);
+    }
+#pragma clang loop unroll(full)
+    for (size_t y = 0; y < 3; y++) {
+        v16 line[3];
+        winograd4_taps_line(line, 1, half + y * 6, 1);
+#pragma clang loop unroll(full)
+        for (size_t x = 0; x < 3; x++)
+            v16_store(taps + (y * 3 + x) * BLAN_BLOCK, line[x]);
+    }
+}
+
 static void winograd2_input(float *v, size_t step, const blan_k_winograd_input *input)
 {
     winograd_input(4, v, step, input);

@@ -15,6 +15,7 @@ import time
 import blan
 import numpy as np
 import pytest
+import typer
 from blan.cli.app import app
 from typer.testing import CliRunner
 
@@ -76,6 +77,15 @@ def test_table(model_path, model, photo):
         assert f"{name.replace('_', ' ')} " in result.stdout
         assert f"{100 * probability:.1f} %" in result.stdout
     assert "NOT TRAINED" in result.stdout
+    assert result.stderr == ""
+
+
+def test_table_beside_files(model_path, photo, tmp_path):
+    page, out = tmp_path / "page.html", tmp_path / "out.csv"
+    result = run("predict", photo, "--model", model_path, "--table", "--html", page, "--csv", out)
+    assert result.exit_code == 0
+    assert str(photo) in result.stdout and "Mouth Slightly Open" in result.stdout
+    assert page.exists() and out.exists()
 
 
 def test_html(model_path, folder, tmp_path):
@@ -115,6 +125,8 @@ def test_quiet(model_path, photo, tmp_path):
         ["predict", "x.jpg", "--batch", "0"],
         ["predict", "x.jpg", "--on-error", "panic"],
         ["predict", "x.jpg", "--json", "--csv", "-"],
+        ["predict", "x.jpg", "--json", "--table"],
+        ["predict", "x.jpg", "--table", "--csv", "-"],
         ["init"],
         ["nonsense"],
     ],
@@ -201,6 +213,22 @@ def test_the_program_itself(model_path, photo):
     result = command("predict", photo, "--model", model_path, "--json")
     assert result.returncode == 0
     assert json.loads(result.stdout)["source"] == str(photo)
+
+
+@pytest.mark.parametrize("name", typer.main.get_command(app).commands)
+def test_help_is_plain_text_that_explains_everything(name):
+    result = command(name, "--help")
+    assert result.returncode == 0 and result.stderr == ""
+    assert f" {name} [OPTIONS]" in result.stdout and result.stdout.isascii()
+    described = typer.main.get_command(app).commands[name]
+    assert described.help
+    assert [parameter.name for parameter in described.params if not parameter.help] == []
+
+
+def test_a_file_that_is_no_model_is_said_to_be_none(photo):
+    result = command("info", photo)
+    assert result.returncode == 1
+    assert "is not a safetensors file" in result.stderr
 
 
 def test_a_failing_command_prints_no_traceback():

@@ -15,10 +15,12 @@ from .console import fail, note
 app = typer.Typer(
     name=package,
     help="Forty attributes of a face photo, on a CPU (BLAN).",
+    epilog="Example: blan predict face.jpg --html page.html --table. Options of a command: blan predict --help.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
 
@@ -35,10 +37,10 @@ def _options(
     """Options before the command."""
 
 
-app.command("predict")(predict.predict)
-app.command("train")(train.train)
-app.command("finetune")(train.finetune)
-app.command("experiment")(experiment.experiment)
+app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
+app.command("train", epilog=train.TRAIN_EXAMPLES)(train.train)
+app.command("finetune", epilog=train.FINETUNE_EXAMPLES)(train.finetune)
+app.command("experiment", epilog=experiment.EXAMPLES)(experiment.experiment)
 app.command("info")(info.info)
 app.command("init")(init.init)
 app.command("import-encoder")(encoder.import_encoder)

@@ -13,13 +13,18 @@ from .console import note
 
 def import_encoder(
     encoder: Annotated[
-        Path, typer.Argument(help="ResNet-34 state dict of torchvision or timm: .safetensors, or .pth (needs torch).")
+        Path,
+        typer.Argument(
+            metavar="ENCODER",
+            help="ResNet-34 state dict of torchvision or timm: .safetensors, or .pth (needs torch).",
+        ),
     ],
     model: Annotated[
-        Path, typer.Argument(help="Model to take everything else from; of width 64 for a usual ResNet-34.")
+        Path,
+        typer.Argument(metavar="MODEL", help="Model to take everything else from; of width 64 for a usual ResNet-34."),
     ],
-    out: Annotated[Path, typer.Option(help="The model file to write.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The model file to write.")],
 ) -> None:
-    """Copy a model with its encoder's weights taken from a ResNet-34 state dict."""
+    """Write a model with the encoder of a ResNet-34."""
     creation.import_encoder(encoder, model, out)
     note(f"wrote {out}")

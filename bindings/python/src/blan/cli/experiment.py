@@ -20,6 +20,12 @@ from .live import display
 from .setting_flags import with_settings
 from .train import fit, layered
 
+EXAMPLES = """\b
+Examples:
+  blan experiment table4 --data celeba/ --out experiments --width 16 --input-size 128
+  blan experiment table9 --data celeba/ --lfwa lfwa/ --out experiments --encoder resnet34.safetensors
+"""
+
 Name = Enum("Name", {name: name for name in NAMES}, type=str)
 
 _COMPARED = ("variant", "attention", "alpha", "beta", "dropout", "mirror")

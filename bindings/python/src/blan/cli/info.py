@@ -19,12 +19,13 @@ from .console import UNTRAINED, stdout
 
 def info(
     model: Annotated[
-        Path | None, typer.Argument(help="Model file; without it, the one that comes with the package.")
+        Path | None,
+        typer.Argument(metavar="MODEL", help="Model file; without it, the one that comes with the package."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Print the library's version and what it runs on, and a model's configuration and cost table."""
-    runtime = asdict(system()) | {"python": platform.python_version()}
+    """Show what runs underneath, and what a model is made of."""
+    runtime = asdict(system()) | {"python": platform.python_version(), "platform": platform.platform()}
     with load(model) as network:
         if json:
             content = {"system": runtime, "model": _description(network)}
@@ -41,7 +42,7 @@ def info(
 
 
 def _pairs(title: str, values: dict[str, Any]) -> Table:
-    table = Table(title=title, title_justify="left", box=None, show_header=False, pad_edge=False)
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, value in values.items():
@@ -65,7 +66,9 @@ def _facts(network: Model) -> dict[str, Any]:
 
 def _cost_table(network: Model) -> Table:
     costs = network.costs()
-    table = Table(title="cost of one image", title_justify="left", box=None, show_footer=True, pad_edge=False)
+    table = Table(
+        title="cost of one image", title_justify="left", title_style="bold", box=None, show_footer=True, pad_edge=False
+    )
     total_parameters = sum(row.parameters for row in costs)
     total_macs = sum(row.multiply_accumulates for row in costs)
     table.add_column("module", footer="total")

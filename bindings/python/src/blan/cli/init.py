@@ -22,21 +22,29 @@ class Attention(str, Enum):
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="The model file to write (.safetensors).")],
-    width: Annotated[int, typer.Option(help="Channels of the first level, a multiple of 4; 64 is the paper's.")] = 64,
+    path: Annotated[Path, typer.Argument(metavar="MODEL", help="The model file to write (.safetensors).")],
+    width: Annotated[
+        int, typer.Option(metavar="N", help="Channels of the first level, a multiple of 4; 64 is the paper's.")
+    ] = 64,
     input_size: Annotated[
-        int, typer.Option(help="Height and width of the input in pixels, a multiple of 32 from 64.")
+        int, typer.Option(metavar="N", help="Height and width of the input in pixels, a multiple of 32 from 64.")
     ] = 256,
-    variant: Annotated[int, typer.Option(help="1 to 6, the rows of the paper's Table 4; 6 is the full BLAN.")] = 6,
+    variant: Annotated[
+        int, typer.Option(metavar="N", help="1 to 6, the rows of the paper's Table 4; 6 is the full BLAN.")
+    ] = 6,
     attention: Annotated[
         Attention, typer.Option(help="Order of channel and spatial attention.")
     ] = Attention.channel_spatial,
     attributes: Annotated[
-        Path | None, typer.Option(help="Text file with one attribute name a line; without it, CelebA's forty.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Text file with one attribute name a line; without it, CelebA's forty."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the random weights.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the random weights.")] = 0,
 ) -> None:
-    """Write a new model with seeded random weights. It is untrained: its outputs mean nothing until it is trained."""
+    """Write a new, untrained model with seeded random weights.
+
+    Its outputs mean nothing until it is trained.
+    """
     names = None if attributes is None else _names_in(attributes)
     creation.init(
         path,

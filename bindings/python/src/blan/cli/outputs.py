@@ -60,7 +60,9 @@ class Readable(Output):
         """Prints the table; a failed photo was reported on stderr already."""
         if prediction.error is not None:
             return
-        table = Table(title=escape(prediction.source), title_justify="left", box=None, pad_edge=False)
+        table = Table(
+            title=escape(prediction.source), title_justify="left", title_style="bold", box=None, pad_edge=False
+        )
         for column, justify in (("attribute", "left"), ("probability", "right"), ("", "left"), ("", "left")):
             table.add_column(column, justify=justify)  # type: ignore[arg-type]
         present = prediction.attributes
@@ -70,9 +72,8 @@ class Readable(Output):
             label = name.replace("_", " ")
             style = "bold" if name in present else "dim"
             table.add_row(label, f"{100 * probability:.1f} %", bar, "present" if name in present else "", style=style)
-        if not prediction.trained:
-            table.caption = f"[yellow]{UNTRAINED}[/]"
-            table.caption_justify = "left"
         console = stdout()
         console.print(table)
+        if not prediction.trained:
+            console.print(f"[yellow]{UNTRAINED}[/]", soft_wrap=True)
         console.print()

@@ -19,6 +19,13 @@ from .console import UNTRAINED, fail, note, stderr, warn
 from .inputs import photos_in
 from .outputs import Csv, JsonLines, Output, Readable
 
+EXAMPLES = """\b
+Examples:
+  blan predict face.jpg
+  blan predict photos/ --csv attributes.csv
+  blan predict a.jpg b.png --html page.html --model mine.safetensors
+"""
+
 REPORT_LIMIT = 200
 """Faces on one HTML page: more make a page that browsers are slow to open."""
 
@@ -31,21 +38,34 @@ class OnError(str, Enum):
 
 
 def predict(
-    faces: Annotated[list[Path], typer.Argument(help="Photos of faces (JPEG, PNG), or folders of them.")],
+    photos_and_folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="PHOTO", help="JPEG or PNG files, or folders of them, searched to the bottom."),
+    ],
     model: Annotated[
-        Path | None, typer.Option(help="Model file; without it, the one that comes with the package.")
+        Path | None, typer.Option(metavar="FILE", help="Model file; without it, the one that comes with the package.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per photo and line.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="Write a CSV file, a row per photo; - for stdout.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Write an HTML page with photos, bars and attention maps.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a photo and line.")] = False,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a CSV file, a row a photo; - for stdout.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write an HTML page with photos, bars and attention maps.")
+    ] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="Print a table a photo beside what --csv or --html write.")
+    ] = False,
     threshold: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, help="Probability from which an attribute counts as present, instead of the model's own."
+            metavar="P",
+            min=0,
+            max=1,
+            help="Probability from which an attribute counts as present, instead of the model's own.",
         ),
     ] = None,
-    threads: Annotated[int, typer.Option(min=0, max=1024, help="Threads to work on; 0 = all cores.")] = 0,
-    batch: Annotated[int, typer.Option(min=1, max=1024, help="Photos in one call.")] = 32,
+    threads: Annotated[int, typer.Option(metavar="N", min=0, max=1024, help="Threads to work on; 0 = all cores.")] = 0,
+    batch: Annotated[int, typer.Option(metavar="N", min=1, max=1024, help="Photos in one call.")] = 32,
     on_error: Annotated[OnError, typer.Option(help="What to do about a photo that cannot be read.")] = OnError.skip,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress bar and no notes; errors are still printed.")
@@ -53,18 +73,19 @@ def predict(
 ) -> None:
     """Predict the attributes of face photos.
 
-    The photos are face crops framed like CelebA's aligned images. Without --json or --csv a table per photo is printed.
-    The exit status is 1 if any photo could not be read.
+    Each photo is one face framed like CelebA's aligned images: no face is searched for. Without --json, --csv or
+    --html a table a photo is printed. The exit status is 1 if any photo could not be read.
     """
-    if json and csv is not None and str(csv) == "-":
-        raise typer.BadParameter("--json and --csv - both print to stdout")
-    photos = photos_in(faces)
+    if sum((json, table, csv is not None and str(csv) == "-")) > 1:
+        raise typer.BadParameter("--json, --table and --csv - all print to stdout: choose one of them")
+    photos = photos_in(photos_and_folders)
     if not photos:
-        raise typer.BadParameter(f"no JPEG or PNG file in {', '.join(map(str, faces))}", param_hint="FACES")
+        named = ", ".join(map(str, photos_and_folders))
+        raise typer.BadParameter(f"no JPEG or PNG file in {named}", param_hint="PHOTO")
     with load(model, threads=threads) as network, contextlib.ExitStack() as stack:
-        if not network.trained:
-            warn(UNTRAINED)
-        outputs = _outputs(network, json, csv, html, stack)
+        outputs = _outputs(network, json, csv, html, table, stack)
+        if not network.trained and not any(isinstance(output, Readable) for output in outputs):
+            warn(UNTRAINED)  # a table says it itself
         report: list[Prediction] = []
         failed = done = 0
         try:
@@ -92,7 +113,7 @@ def predict(
 
 
 def _outputs(
-    network: Model, json: bool, csv: Path | None, html: Path | None, stack: contextlib.ExitStack
+    network: Model, json: bool, csv: Path | None, html: Path | None, table: bool, stack: contextlib.ExitStack
 ) -> list[Output]:
     outputs: list[Output] = []
     if json:
@@ -101,7 +122,7 @@ def _outputs(
         outputs.append(Csv(sys.stdout, network.names))
     elif csv is not None:
         outputs.append(Csv(stack.enter_context(_created(csv)), network.names))
-    if not outputs and html is None:
+    if table or (not outputs and html is None):
         outputs.append(Readable())
     return outputs
 

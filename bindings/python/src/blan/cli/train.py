@@ -17,6 +17,19 @@ from .interrupts import Interrupts
 from .live import Display, display, percent
 from .setting_flags import with_settings
 
+TRAIN_EXAMPLES = """\b
+Examples:
+  blan train celeba/ --out runs/first --width 16 --input-size 128
+  blan train photos.csv --out runs/own --augment light --patience 5
+  blan train --out runs/first --resume
+"""
+
+FINETUNE_EXAMPLES = """\b
+Examples:
+  blan finetune default photos.csv --out runs/mine --freeze encoder
+  blan finetune mine.safetensors photos.csv --out runs/next --attributes Smiling,Scarf --balanced
+"""
+
 _NEW_NETWORK = ("width", "input_size", "variant", "attention", "encoder", "os")
 _TRAIN = [name for name in (*FIELDS, "os", "augment") if name not in ("data", "start")]
 _FINETUNE = [name for name in _TRAIN if name not in _NEW_NETWORK]

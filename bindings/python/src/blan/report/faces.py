@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .._library import library
 from ..errors import FileError
 from ..images import Photo
@@ -49,7 +51,7 @@ def write_report(
     cards = "\n".join(_card(number, prediction, photo) for number, (prediction, photo) in enumerate(pairs, 1))
     failed = sum(prediction.error is not None for prediction in predictions)
     count = len(predictions) - failed
-    lead = f"{count} face{'' if count == 1 else 's'}, {len(model.names)} attributes each"
+    lead = f"{len(model.names)} attributes of {count} face{'' if count == 1 else 's'}"
     if failed:
         lead += f" · {failed} photo{'' if failed == 1 else 's'} could not be read"
     content = page.document("Facial attributes", lead, cards, _footer(model), "" if model.trained else _UNTRAINED)
@@ -87,11 +89,16 @@ def _maps(prediction: Prediction, picture: Embedded) -> str:
         figures.append(
             f'<figure><div class="photo grey" role="img" aria-label="{label}">'
             f'<img src="{heat.overlay(attention)}" alt=""></div>'
-            f"<figcaption><b>Level {level + 1}</b> {scale}, {side}&times;{side}<br>"
-            f"{attention.min():.2f} to {attention.max():.2f}</figcaption></figure>"
+            f"<figcaption><b>Level {level + 1}</b><br>{scale}, {side}&times;{side}<br>"
+            f"{_range_of(attention)}</figcaption></figure>"
         )
     return f"""<div class="maps">{"".join(figures)}</div>
 <p class="legend">less attention <span style="background: {heat.legend()}" aria-hidden="true"></span> more</p>"""
+
+
+def _range_of(attention: np.ndarray) -> str:
+    low, high = f"{attention.min():.2f}", f"{attention.max():.2f}"
+    return f"all {low}" if low == high else f"{low} to {high}"
 
 
 def _bars(prediction: Prediction) -> str:

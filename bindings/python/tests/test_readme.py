@@ -1,0 +1,86 @@
+"""The samples of the README run as they stand, and the links of all documents lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import blan
+import pytest
+from conftest import REPOSITORY
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [
+    path
+    for path in REPOSITORY.rglob("*.md")
+    if not {"build", ".venv", ".build"} & set(path.relative_to(REPOSITORY).parts)
+]
+
+
+def sample(language: str, beginning: str) -> str:
+    """The one block of a language that begins as given."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (found,) = [block for block in blocks if block.startswith(beginning)]
+    return found
+
+
+def test_the_c_sample(tmp_path):
+    library = REPOSITORY / "build" / "lib"
+    if not (library / "libblan.so").exists():
+        pytest.skip("no build/lib/libblan.so; run scripts/build.sh")
+    (tmp_path / "face.c").write_text(sample("c", "#include <blan.h>"))
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", f"-I{REPOSITORY / 'include'}"]
+    linking = [f"-L{library}", f"-Wl,-rpath,{library}", "-lblan"]
+    subprocess.run(["gcc", *flags, tmp_path / "face.c", *linking, "-o", tmp_path / "face"], check=True)
+    result = subprocess.run([tmp_path / "face"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    printed = dict(line.split() for line in result.stdout.splitlines())
+    expected = blan.load().predict(REPOSITORY / "examples" / "data" / "astronaut.jpg")
+    assert printed == {name: f"{expected[name]:.3f}" for name in expected.names}
+
+
+def test_the_python_sample(tmp_path):
+    code = sample("python", "import blan")
+    assert "build/faces.html" in code
+    code = code.replace("build/faces.html", str(tmp_path / "faces.html"))
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    lines = result.stdout.splitlines()
+    assert len(lines) == 4
+    assert lines[1].endswith(" (40,)")
+    assert "a.jpg" in lines[2] and "No such file" in lines[2]
+    assert (tmp_path / "faces.html").stat().st_size > 10_000
+
+
+def test_the_command_lines(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name in ("face.jpg", "photos/a.jpg", "photos/b.jpg"):
+        shutil.copy(REPOSITORY / "examples" / "data" / "astronaut.jpg", tmp_path / name)
+    lines = sample("sh", "blan predict").splitlines()
+    assert len(lines) >= 5
+    # The program that belongs to this Python, whatever else is on the PATH.
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for line in lines:
+        result = subprocess.run(
+            line, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 0, f"{line}: {result.stderr}"
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"face.jpg", "photos", "page.html", "attributes.csv", "new.safetensors"}
+    assert len((tmp_path / "attributes.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(document):
+    links = re.findall(r"\]\((?!https?://)([^)#]+)", document.read_text(encoding="utf-8"))
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_module_map_names_what_is_there():
+    for path in re.findall(r"^\| `([A-Za-z/]+)`", README, re.MULTILINE):
+        assert (REPOSITORY / path).is_dir(), path
+    modules = {path.name for path in (REPOSITORY / "Sources").iterdir() if path.name.startswith(("BLAN", "CBLANK"))}
+    assert set(re.findall(r"^\| `Sources/(\w+)`", README, re.MULTILINE)) == modules
