@@ -17,7 +17,7 @@ from ..training.run import Result, Run
 from ..training.settings import FIELDS
 from .console import note, stdout
 from .live import display
-from .setting_flags import with_settings
+from .setting_flags import with_presets, with_settings
 from .train import fit, layered
 
 EXAMPLES = """\b
@@ -28,10 +28,10 @@ Examples:
 
 Name = Enum("Name", {name: name for name in NAMES}, type=str)
 
-_COMPARED = ("variant", "attention", "alpha", "beta", "dropout", "mirror")
+_COMPARED = ("variant", "attention", "alpha", "beta", "os", "dropout", "mirror")
 """What the tables themselves vary."""
 _OTHERS = ("data", "part", "start", "validation", "attributes", "lfwa_protocol", "tensorboard", "freeze", "statistics")
-_SETTINGS = [name for name in (*FIELDS, "augment") if name not in _COMPARED + _OTHERS]
+_SETTINGS = [name for name in with_presets(FIELDS) if name not in _COMPARED + _OTHERS]
 
 
 @with_settings(_SETTINGS)

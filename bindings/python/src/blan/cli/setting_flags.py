@@ -26,9 +26,15 @@ _PRESETS = {
     ),
     "augment": (
         Enum("Augment", {name: name for name in AUGMENTATIONS}, type=str),
-        typer.Option(help="Several of the following at once.", rich_help_panel=AUGMENTATION, show_default="none"),
+        typer.Option(help="Several of the following at once. [default: none]", rich_help_panel=AUGMENTATION),
     ),
 }
+
+
+def with_presets(names: Iterable[str]) -> list[str]:
+    """The names with ``os`` and ``augment`` before what they stand for."""
+    first = {"dropout": "os", "mirror": "augment"}
+    return [each for name in names for each in ([first[name], name] if name in first else [name])]
 
 
 def with_settings(names: Iterable[str]) -> Callable[[Command], Command]:
@@ -37,7 +43,7 @@ def with_settings(names: Iterable[str]) -> Callable[[Command], Command]:
     The command takes the settings that were given as one mapping, `given`; those left out are not in it.
 
     Args:
-        names: of settings, ``os`` and ``augment`` among them.
+        names: of settings, in the order of the help; ``os`` and ``augment`` among them.
     """
     chosen = list(names)
 
@@ -67,7 +73,7 @@ def _flag(field: dataclasses.Field) -> tuple[Any, Any]:
     about, default = field.metadata, field.default
     kind: Any = type(default)
     limits: dict[str, Any] = {}
-    shown = str(default) if default not in ("", ()) and kind is not bool else False
+    shown = "" if default in ("", ()) or kind is bool else str(default)
     if about["choices"]:
         kind = Enum(field.name, {choice.replace("-", "_"): choice for choice in about["choices"]}, type=str)
     elif kind is tuple:
@@ -76,9 +82,8 @@ def _flag(field: dataclasses.Field) -> tuple[Any, Any]:
         limits = {"min": about["low"], "max": about["high"]}
     if kind is bool:
         shown = "on" if default else "off"
-    option = typer.Option(
-        *about["flags"], help=about["help"], rich_help_panel=about["group"], show_default=shown, **limits
-    )
+    text = about["help"] + (f" [default: {shown}]" if shown else "")
+    option = typer.Option(*about["flags"], help=text, rich_help_panel=about["group"], show_default=False, **limits)
     return kind, option
 
 

@@ -15,7 +15,7 @@ from ..training.settings import FIELDS, FINETUNING, merged
 from .console import note, warn
 from .interrupts import Interrupts
 from .live import Display, display, percent
-from .setting_flags import with_settings
+from .setting_flags import with_presets, with_settings
 
 TRAIN_EXAMPLES = """\b
 Examples:
@@ -31,7 +31,7 @@ Examples:
 """
 
 _NEW_NETWORK = ("width", "input_size", "variant", "attention", "encoder", "os")
-_TRAIN = [name for name in (*FIELDS, "os", "augment") if name not in ("data", "start")]
+_TRAIN = [name for name in with_presets(FIELDS) if name not in ("data", "start")]
 _FINETUNE = [name for name in _TRAIN if name not in _NEW_NETWORK]
 
 Out = Annotated[Path, typer.Option(help="Folder of the run: checkpoints, logs, settings, model, report.")]
@@ -127,7 +127,7 @@ def _run(out: Path, given: Mapping[str, Any], resume: bool, quiet: bool, default
         result = fit(run, display(quiet))
         run.report()
         if not result.finished:
-            note(f"stopped after {result.epochs} epochs; the same command with --resume goes on from {run.path(LAST)}")
+            note(f"stopped after step {len(run.steps())}; the same command with --resume goes on from {run.path(LAST)}")
             raise typer.Exit(130)
         if not quiet:
             best = "" if result.best_accuracy is None else f": {percent(result.best_accuracy)} on the validation part"
