@@ -66,13 +66,17 @@ let package = Package(
         "BLANTraining",
       ]),
 
+    // Fixtures and what reads them, for the tests alone.
+    .target(
+      name: "BLANTestSupport", dependencies: ["BLANTensors", "BLANNetwork", "BLANWeights"],
+      path: "Tests/BLANTestSupport", swiftSettings: swift6),
     tests(of: "CBLANKernels", ["BLANTensors"]),
     tests(of: "BLANTensors"),
     tests(of: "BLANNetwork"),
-    tests(of: "BLANWeights"),
-    tests(of: "BLANImages"),
+    tests(of: "BLANWeights", ["BLANTestSupport"]),
+    tests(of: "BLANImages", ["BLANTestSupport"]),
     tests(of: "BLANData"),
-    tests(of: "BLANInference"),
-    tests(of: "BLANTraining"),
+    tests(of: "BLANInference", ["BLANTestSupport"]),
+    tests(of: "BLANTraining", ["BLANTestSupport"]),
   ]
 )

@@ -1,0 +1,1 @@
+"""What Tests/Fixtures/generate.py is made of."""
