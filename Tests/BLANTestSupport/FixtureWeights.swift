@@ -6,9 +6,12 @@ import BLANTensors
 public struct FixtureWeights: TensorSource, Sendable {
   private let values: [String: [Float]]
 
-  public init(_ network: Network, seed: UInt64) throws {
+  /// - Parameter branchScale: multiplies what residual branches add; the metadata of training fixtures have it.
+  public init(_ network: Network, seed: UInt64, branchScale: Double = 1) throws {
     var values: [String: [Float]] = [:]
-    for parameter in network.parameters { values[parameter.name] = try Self.draw(parameter, seed: seed) }
+    for parameter in network.parameters {
+      values[parameter.name] = try Self.draw(parameter, seed: seed, branchScale: branchScale)
+    }
     self.values = values
   }
 
@@ -21,20 +24,19 @@ public struct FixtureWeights: TensorSource, Sendable {
     return try values.withUnsafeBufferPointer(body)
   }
 
-  private static func draw(_ parameter: Parameter, seed: UInt64) throws -> [Float] {
+  private static func draw(_ parameter: Parameter, seed: UInt64, branchScale: Double) throws -> [Float] {
     if case .weight = parameter.role {
       let buffer = try AlignedBuffer<Float>(count: parameter.count)
       Initialisation.fill(parameter, seed: seed, into: buffer.pointer)
       return Array(buffer.elements)
     }
     var stream = RandomStream(seed: seed, key: "fixture/" + parameter.name)
-    let isDiscriminator = parameter.name.hasPrefix("lmim.") && !parameter.name.hasSuffix("conv3.bias")
+    let endsBranch = parameter.name.hasSuffix(".bn2.weight") && !parameter.name.hasPrefix("classifiers.")
     return (0..<parameter.count).map { _ in
       let drawn = stream.nextUniform()
       switch parameter.role {
-      case .bias where isDiscriminator: return Float(drawn < 0.5 ? 1.5 + drawn : -(1.5 + drawn))
       case .weight, .bias: return Float(-0.1 + 0.2 * drawn)
-      case .batchNormWeight: return Float(0.5 + drawn)
+      case .batchNormWeight: return Float((endsBranch ? branchScale : 1) * (0.5 + drawn))
       case .batchNormBias, .runningMean: return Float(-0.2 + 0.4 * drawn)
       case .runningVariance: return Float(1.5 + 3 * drawn)
       case .fusion: return Float(0.1 + 0.2 * drawn)

@@ -149,7 +149,10 @@ struct TrainingReference {
     options.dropout = 0
     options.totalSteps = totalSteps
     return try Trainer(
-      network, source: FixtureWeights(network, seed: UInt64(fixture.number("seed"))), options: options,
+      network,
+      source: FixtureWeights(
+        network, seed: UInt64(fixture.number("seed")), branchScale: Double(fixture.word("branch_scale")) ?? .nan),
+      options: options,
       threads: threads, state: TrainerState())
   }
 

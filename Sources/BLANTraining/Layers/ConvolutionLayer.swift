@@ -69,7 +69,7 @@ struct ConvolutionLayer: TrainingLayer {
     var shape = shape(run.batch)
     let dOut = run.gradient(out)
     let second = sources.count > 1 ? sources[1].map : nil
-    if run.isTrained(weight) {
+    if parameters.contains(where: { run.isTrained($0) }) {
       blan_k_conv_backward_weights(
         &shape, run.gradient(weight), bias.map { run.gradient($0) }, run.accumulate, run.values(sources[0].map),
         second.map { run.values($0) }, dOut, run.workspace, run.threads)

@@ -71,8 +71,8 @@ struct TrainingPlan {
     var deaths = [Int](repeating: -1, count: counts.count)
     for index in flow.backwardOrder {
       let time = end - 1 - index
-      let touched = layers[index].differentiated.filter { flow.wanted[$0.index] } + [layers[index].output].compactMap { $0 }
-      for map in touched {
+      let written = layers[index].differentiated.filter { flow.wanted[$0.index] }
+      for map in written + [layers[index].output].compactMap({ $0 }) {
         births[gradientOf[map.index]] = min(births[gradientOf[map.index]], time)
         deaths[gradientOf[map.index]] = max(deaths[gradientOf[map.index]], time)
       }

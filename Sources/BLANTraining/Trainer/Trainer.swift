@@ -68,11 +68,14 @@ public final class Trainer {
 
     let rateFactor = rateFactor
     let isUpdate = state.pending + 1 == options.accumulate
+    let scale = 1 / Float(options.accumulate)
     var norm = lastStep?.gradientNorm ?? 0
     if isUpdate {
-      let scale = 1 / Float(options.accumulate)
       norm = optimiser.gradientNorm(store, plan, scale: scale, threads: run.threads)
       guard norm.isFinite else { throw notFinite("the gradient") }
+    }
+    for layer in plan.layers { (layer as? BatchNormLayer)?.updateRunningStatistics(run) }
+    if isUpdate {
       var clip: Float = 1
       if options.clipNorm > 0, norm > Double(options.clipNorm) { clip = Float(Double(options.clipNorm) / norm) }
       optimiser.update(
@@ -82,7 +85,6 @@ public final class Trainer {
     }
     state.pending = isUpdate ? 0 : state.pending + 1
     state.batches += 1
-    for layer in plan.layers { (layer as? BatchNormLayer)?.updateRunningStatistics(run) }
     let report = StepReport(
       losses: losses, learningRate: Double(options.learningRate * rateFactor), gradientNorm: norm)
     lastStep = report

@@ -48,9 +48,6 @@ RANGES = {
     "running_mean": (-0.2, 0.4),
     "running_var": (1.5, 3.0),
     "fusion": (0.1, 0.2),
-    # Far from zero, of either sign: of the discriminators' hundred thousand ReLUs few then stand so near to their kink
-    # that rounding decides what gradient they let through.
-    "lmim bias": (1.5, 1.0),
 }
 
 
@@ -63,32 +60,29 @@ def kind(name, shape, names):
         return "fusion"
     if prefix + ".running_mean" in names:
         return f"batch norm {last}"
-    if len(shape) > 1:
-        return None
-    return "lmim bias" if prefix.startswith("lmim.") and prefix.endswith(("conv1", "conv2")) else "bias"
+    return None if len(shape) > 1 else "bias"
 
 
-def tensor(seed, name, shape, names):
-    """A tensor of the fixtures' networks, float32."""
+def tensor(seed, name, shape, names, branch_scale=1.0):
+    """A tensor of the fixtures' networks, float32. `branch_scale` multiplies what residual branches add."""
     count = int(np.prod(shape))
     row = kind(name, shape, names)
     if row is None:
         values = np.sqrt(2 / np.prod(shape[1:])) * normal(seed, name, count)
     else:
         offset, scale = RANGES[row]
-        drawn = uniform(seed, "fixture/" + name, count)
-        values = offset + scale * drawn
-        if row == "lmim bias":
-            values = np.where(drawn < 0.5, values, -values)
+        values = offset + scale * uniform(seed, "fixture/" + name, count)
+        if name.endswith(".bn2.weight") and not name.startswith("classifiers."):
+            values = branch_scale * values
     return values.astype(np.float32).reshape(shape)
 
 
-def fill(network, seed):
+def fill(network, seed, branch_scale=1.0):
     """Gives a network the weights of a seed."""
     state = {n: v for n, v in network.state_dict().items() if not n.endswith("num_batches_tracked")}
     with torch.no_grad():
         for name, value in state.items():
-            value.copy_(torch.from_numpy(tensor(seed, name, tuple(value.shape), state.keys())))
+            value.copy_(torch.from_numpy(tensor(seed, name, tuple(value.shape), state.keys(), branch_scale)))
 
 
 def pixels(seed, batch, size):

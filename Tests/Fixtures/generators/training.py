@@ -12,9 +12,10 @@ training/<case>.safetensors holds what the PyTorch reference computes in float64
   losses before each of ten updates on that same batch and Adam's rate for it (SGD's, for W, is a tenth of that), where
   the case has them.
 
-Weights, pixels and labels come from streams of the case's seed (see streams.py). A network of this depth has ReLUs and
-maxima so near to their kinks that rounding alone decides some of them and changes a gradient by a percent. The seeds
-are such that it does not: `check_conditioning` demands it, and searching for another seed takes a minute.
+Weights, pixels and labels come from streams of the case's seed (see streams.py). Thirty layers of random residual
+branches in full would be chaotic: rounding alone then changes gradients by a percent (ReLUs and maxima near their
+kinks) and the losses of ten steps of Adam by a tenth. With branches of a fifth of that and seeds without a ReLU at its
+kink, it changes neither by a tenth of a test's tolerance of 1e-3; `conditioning` measures that, `write` demands it.
 """
 
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from . import streams
 SAMPLES = 64
 STEPS = 10
 SIZE = 64
+BRANCH_SCALE = 0.2
 TERMS = ("cls", "lmim", "rec", "sf", "total")
 
 
@@ -52,21 +54,21 @@ class Case:
 
 CASES = (
     Case("v1", 1, missing=True, steps=True, seed=201),
-    Case("v2", 2, batch=3, seed=1202),
-    Case("v3", 3, batch=3, seed=59203),
-    Case("v4", 4, missing=True, steps=True, seed=11204),
-    Case("v5-channel-spatial", 5, missing=True, seed=4205),
-    Case("v5-spatial-channel", 5, "spatial-channel", batch=3, seed=3206),
-    Case("v5-parallel", 5, "parallel", width=8, batch=3, seed=66207),
-    Case("v6-channel-spatial", 6, missing=True, full=True, steps=True, seed=9208),
-    Case("v6-spatial-channel", 6, "spatial-channel", batch=3, attributes=40, missing=True, steps=True, seed=86209),
-    Case("v6-parallel", 6, "parallel", batch=3, seed=15210),
-    Case("v6-wide", 6, width=8, batch=3, attributes=40, missing=True, seed=23211),
-    Case("v6-no-lmim", 6, alpha=0, seed=2212),
-    Case("v6-no-reconstruction", 6, "parallel", beta=0, missing=True, seed=23213),
-    Case("v6-classification-only", 6, "spatial-channel", alpha=0, beta=0, steps=True, seed=2214),
-    Case("v3-no-lmim", 3, alpha=0, seed=4215),
-    Case("v4-no-reconstruction", 4, beta=0, seed=19216),
+    Case("v2", 2, batch=3, seed=302),
+    Case("v3", 3, batch=3, seed=203),
+    Case("v4", 4, missing=True, steps=True, seed=304),
+    Case("v5-channel-spatial", 5, missing=True, seed=205),
+    Case("v5-spatial-channel", 5, "spatial-channel", batch=3, seed=206),
+    Case("v5-parallel", 5, "parallel", width=8, batch=3, seed=207),
+    Case("v6-channel-spatial", 6, missing=True, full=True, steps=True, seed=408),
+    Case("v6-spatial-channel", 6, "spatial-channel", batch=3, attributes=40, missing=True, steps=True, seed=1809),
+    Case("v6-parallel", 6, "parallel", batch=3, seed=310),
+    Case("v6-wide", 6, width=8, batch=3, attributes=40, missing=True, seed=411),
+    Case("v6-no-lmim", 6, alpha=0, seed=212),
+    Case("v6-no-reconstruction", 6, "parallel", beta=0, missing=True, seed=413),
+    Case("v6-classification-only", 6, "spatial-channel", alpha=0, beta=0, steps=True, seed=214),
+    Case("v3-no-lmim", 3, alpha=0, seed=215),
+    Case("v4-no-reconstruction", 4, beta=0, seed=616),
 )
 
 
@@ -74,7 +76,7 @@ def network_of(case, dtype):
     """The case's network at its start, in training mode."""
     names = tuple(f"attribute {i}" for i in range(case.attributes))
     network = BLAN(Configuration(SIZE, case.width, names, case.order, case.variant), training_heads=True, dropout=0.0)
-    streams.fill(network, case.seed)
+    streams.fill(network, case.seed, BRANCH_SCALE)
     return network.to(dtype).train()
 
 
@@ -90,13 +92,10 @@ def loss_of(case, network, pixels, labels):
 
 
 def first_pass(case, dtype=torch.float64, noise=0.0):
-    """Losses, gradients and running statistics of the first batch; `noise` disturbs pixels and weights relatively."""
+    """Losses, gradients and running statistics of the first batch, of a start disturbed by `noise`."""
     network = network_of(case, dtype)
     pixels, labels = batch_of(case, dtype)
-    if noise > 0:
-        with torch.no_grad():
-            for value in (pixels, *network.parameters()):
-                value.mul_(1 + noise * torch.randn_like(value))
+    disturb(network, pixels, noise)
     terms = loss_of(case, network, pixels, labels)
     terms["total"].backward()
     gradients = {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in network.named_parameters()}
@@ -104,10 +103,11 @@ def first_pass(case, dtype=torch.float64, noise=0.0):
     return terms, gradients, running
 
 
-def ten_steps(case, dtype=torch.float64):
-    """Losses before each update and the learning rates."""
+def ten_steps(case, dtype=torch.float64, noise=0.0):
+    """Losses before each update and the learning rates; `noise` as in `first_pass`."""
     network = network_of(case, dtype)
     pixels, labels = batch_of(case, dtype)
+    disturb(network, pixels, noise)
     optimisation = Optimisation(network, STEPS)
     record = {term: [] for term in (*TERMS, "learning_rate")}
     for _ in range(STEPS):
@@ -119,20 +119,31 @@ def ten_steps(case, dtype=torch.float64):
     return {term: np.array(values) for term, values in record.items()}
 
 
+def disturb(network, pixels, noise):
+    """Changes pixels and weights relatively, as another order of summation might."""
+    with torch.no_grad():
+        for value in (pixels, *network.parameters()):
+            value.mul_(1 + noise * torch.randn_like(value))
+
+
 def relative(a, b):
-    """The largest difference over the largest magnitude of b."""
+    """The largest difference over the largest magnitude of b; 0 where b is zero throughout and a as well."""
     return float((a.double() - b).abs().max() / b.abs().max().clamp_min(1e-30))
 
 
-def check_conditioning(case, gradients):
-    """Rounding must change no gradient by half of the tests' tolerance of 1e-3; returns the largest change."""
+ROUNDINGS = ((torch.float32, 0.0), (torch.float64, 3e-7), (torch.float64, 3e-7))
+
+
+def conditioning(case, gradients, steps):
+    """The largest relative change of a gradient, and of a loss within ten steps, that rounding makes."""
     torch.manual_seed(0)
-    worst = 0.0
-    for dtype, noise in ((torch.float32, 0.0), *[(torch.float64, 3e-7)] * 3):
+    changes, drifts = [], [0.0]
+    for dtype, noise in ROUNDINGS:
         _, others, _ = first_pass(case, dtype, noise)
-        worst = max([worst] + [relative(others[n], g) for n, g in gradients.items() if g.abs().max() > 0])
-    assert worst < 4e-4, f"{case.name}: rounding changes a gradient by {worst:.1e}; choose another seed"
-    return worst
+        changes += [relative(others[name], gradient) for name, gradient in gradients.items()]
+        if steps:
+            drifts.append(float(np.max(np.abs(ten_steps(case, dtype, noise)["total"] / steps["total"] - 1))))
+    return max(changes), max(drifts)
 
 
 def write(folder):
@@ -140,7 +151,11 @@ def write(folder):
     folder.mkdir(exist_ok=True)
     for case in CASES:
         terms, gradients, running = first_pass(case)
-        worst = check_conditioning(case, gradients)
+        steps = ten_steps(case) if case.steps else {}
+        change, drift = conditioning(case, gradients, steps)
+        assert change < 1e-4 and drift < 1e-4, (
+            f"{case.name}: rounding changes {change:.1e}, {drift:.1e}; choose another seed"
+        )
         tensors = {f"loss.{term}": value.detach().reshape(-1).numpy() for term, value in terms.items()}
         for name, gradient in gradients.items():
             values = gradient.reshape(-1).numpy()
@@ -151,14 +166,10 @@ def write(folder):
                 tensors[f"norm.{name}"] = np.linalg.norm(values).reshape(1)
         tensors |= {f"running.{name}": value.numpy() for name, value in running.items()}
         tensors["labels"] = batch_of(case, torch.float64)[1].numpy()
-        report = f"{case.name}: total {terms['total'].item():.3f}, rounding {worst:.1e}"
-        if case.steps:
-            steps, single = ten_steps(case), ten_steps(case, torch.float32)
-            drift = float(np.max(np.abs(single["total"] / steps["total"] - 1)))
-            assert drift < 2e-4, f"{case.name}: rounding changes ten steps by {drift:.1e}; choose another seed"
-            tensors |= {f"steps.{term}": values for term, values in steps.items()}
-            report += f", ten steps to {steps['total'][-1]:.3f}, rounding {drift:.1e}"
+        tensors |= {f"steps.{term}": values for term, values in steps.items()}
         arrays = {key: np.ascontiguousarray(value, dtype=np.float32) for key, value in tensors.items()}
-        metadata = {"input_size": SIZE} | {k: v for k, v in vars(case).items() if k != "name"}
+        metadata = {"input_size": SIZE, "branch_scale": BRANCH_SCALE} | {
+            k: v for k, v in vars(case).items() if k != "name"
+        }
         save_file(arrays, folder / f"{case.name}.safetensors", {key: str(value) for key, value in metadata.items()})
-        print(report)
+        print(f"{case.name}: total {terms['total'].item():.3f}; rounding: gradients {change:.1e}, steps {drift:.1e}")

@@ -1,0 +1,114 @@
+import BLANTensors
+import BLANWeights
+import Glibc
+import Testing
+
+@testable import BLANTraining
+
+@Suite struct CheckpointTests {
+  @Test func whatIsReadIsWhatWasWritten() throws {
+    let training = try SmallTraining()
+    let trainer = try training.trainer {
+      $0.accumulate = 3
+      $0.averageDecay = 0.99
+      $0.schedule = .cosine
+      $0.totalSteps = 7
+      $0.seed = .max
+    }
+    for _ in 0..<4 { try training.step(trainer) }
+    let file = TemporaryFile()
+    try trainer.save(to: file.path)
+    let read = try Trainer.start(from: file.path, options: TrainingOptions(), threads: 5)
+    #expect(read.options == trainer.options && read.state == trainer.state)
+    #expect(read.state.pending == 1 && read.state.optimiserSteps == 1)
+    for _ in 0..<3 { #expect(try training.step(read).losses == training.step(trainer).losses) }
+    #expect(Array(read.store.values.elements) == Array(trainer.store.values.elements))
+    #expect(read.optimiser.average.map { Array($0.elements) } == trainer.optimiser.average.map { Array($0.elements) })
+  }
+
+  /// A thousand damaged checkpoints: each is refused with a message or makes a trainer; none traps or hangs.
+  @Test func aThousandDamagedCheckpointsAreSurvived() throws {
+    let training = try SmallTraining()
+    let trainer = try training.trainer()
+    try training.step(trainer)
+    let file = TemporaryFile()
+    try trainer.save(to: file.path)
+    let bytes = try Self.bytes(of: file.path)
+    let header = 8 + Int(bytes[0]) + Int(bytes[1]) << 8 + Int(bytes[2]) << 16
+    var stream = RandomStream(seed: 1, key: "damage")
+    var refused = 0
+    for round in 0..<1000 {
+      var damaged = Array(bytes.prefix(header))
+      if round % 10 == 9 {
+        damaged.removeLast(Int(stream.next() % UInt64(header)))
+      } else {
+        for _ in 0...Int(stream.next() % 4) {
+          damaged[Int(stream.next() % UInt64(header))] = UInt8(truncatingIfNeeded: stream.next())
+        }
+        damaged += bytes[header...]
+      }
+      try Self.write(damaged, to: file.path)
+      do {
+        _ = try Trainer.start(from: file.path, options: TrainingOptions(), threads: 1)
+      } catch let error as BLANError {
+        refused += 1
+        #expect(!error.message.isEmpty)
+      }
+    }
+    #expect(refused > 500, "only \(refused) of 1000 were refused")
+  }
+
+  @Test func aStateThatContradictsItselfIsRefused() throws {
+    let training = try SmallTraining()
+    let trainer = try training.trainer()
+    let file = TemporaryFile()
+    for change in [
+      { $0.pending = 1 }, { $0.batches = -1 }, { $0.optimiserSteps = 3 }, { $0.pending = .max },
+      {
+        $0.run = RunState(
+          setting: .init(epochs: 0, batch: 1, batchesPerEpoch: 1, data: 0), firstEpoch: 0, firstStep: 0, totalSteps: 1)
+      },
+    ] as [(inout TrainerState) -> Void] {
+      trainer.state = TrainerState()
+      change(&trainer.state)
+      try trainer.save(to: file.path)
+      #expect(throws: BLANError.self) {
+        try Trainer.start(from: file.path, options: TrainingOptions(), threads: 1)
+      }
+    }
+  }
+
+  @Test func leftoversOfKilledWritersAreRemoved() throws {
+    let file = TemporaryFile()
+    // No process has the largest number that a pid can have.
+    let leftover = "\(file.path).\(pid_t.max).17.tmp"
+    let living = "\(file.path).\(getpid()).17.tmp"
+    let other = "\(file.path).note.tmp"
+    for path in [leftover, living, other] { try Self.write([1], to: path) }
+    defer { for path in [leftover, living, other] { unlink(path) } }
+    AtomicFile.removeLeftovers(of: file.path)
+    #expect(access(leftover, F_OK) != 0)
+    #expect(access(living, F_OK) == 0 && access(other, F_OK) == 0)
+  }
+
+  private static func bytes(of path: String) throws -> [UInt8] {
+    let file = try #require(fopen(path, "rb"))
+    defer { fclose(file) }
+    var bytes: [UInt8] = []
+    var piece = [UInt8](repeating: 0, count: 1 << 20)
+    while case let count = fread(&piece, 1, piece.count, file), count > 0 { bytes += piece[..<count] }
+    return bytes
+  }
+
+  private static func write(_ bytes: [UInt8], to path: String) throws {
+    let file = try #require(fopen(path, "wb"))
+    defer { fclose(file) }
+    try #require(fwrite(bytes, 1, bytes.count, file) == bytes.count)
+  }
+}
+
+/// A path that nothing has, removed with its last reference.
+private final class TemporaryFile {
+  let path = "/tmp/blan-checkpoint-\(getpid())-\(UInt32.random(in: 0 ... .max)).safetensors"
+  deinit { unlink(path) }
+}
