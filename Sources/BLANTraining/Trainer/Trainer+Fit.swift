@@ -137,16 +137,17 @@ private final class FittingRun {
       trainer.state.run = run
       pace.step(images: batch.count)
       sinceSave += 1
-      if options.checkpointSteps > 0, sinceSave >= options.checkpointSteps {
-        try saveLast()
-        sinceSave = 0
-      }
       try tellSkipped()
       var progress = progress(.step)
       progress.losses = report.losses
       progress.learningRate = report.learningRate
       progress.gradientNorm = report.gradientNorm
       try tellOrCancel(progress)
+      // After the telling: a step that a checkpoint holds has been logged, even if the process is killed here.
+      if options.checkpointSteps > 0, sinceSave >= options.checkpointSteps {
+        try saveLast()
+        sinceSave = 0
+      }
     }
     run.position.batch = run.setting.batchesPerEpoch
     trainer.state.run = run

@@ -8,6 +8,7 @@ from pathlib import Path
 import blan
 import numpy as np
 import pytest
+import shapes
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -46,3 +47,9 @@ def celeba() -> Path:
     if not (folder / "img_align_celeba").is_dir():
         pytest.skip(f"no CelebA images in {folder}; BLAN_CELEBA names their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """96 drawn pictures with three attributes: 64 to train, 16 to validate, 16 to test."""
+    return shapes.write(tmp_path_factory.mktemp("drawings"))

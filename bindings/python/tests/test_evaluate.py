@@ -11,8 +11,9 @@ import sys
 import blan
 import numpy as np
 import pytest
+from blan import paper
 from blan.cli.app import app
-from blan.report import paper, png
+from blan.report import png
 from safetensors import safe_open
 from typer.testing import CliRunner
 

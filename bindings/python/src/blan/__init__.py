@@ -31,6 +31,7 @@ from .model import Cost, Model, load
 from .prediction import Prediction
 from .report import write_evaluation, write_report
 from .system import System, system
+from .training import FineTuned, History, Losses, Progress, Trainer, balanced_weights, finetune
 
 __all__ = [
     "BlanError",
@@ -40,19 +41,26 @@ __all__ = [
     "Dataset",
     "Evaluation",
     "FileError",
+    "FineTuned",
     "FormatError",
+    "History",
     "InternalError",
     "InvalidArgumentError",
     "LibraryError",
+    "Losses",
     "Model",
     "OutOfMemoryError",
     "Prediction",
+    "Progress",
     "ShapeError",
     "System",
+    "Trainer",
     "UnsupportedError",
     "align_face",
+    "balanced_weights",
     "calibrate",
     "default_model_path",
+    "finetune",
     "import_encoder",
     "init",
     "load",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, c_bool, c_char_p, c_double, c_float, c_int8, c_int32, c_size_t, c_uint64, c_void_p
+from ctypes import POINTER, c_bool, c_char_p, c_double, c_float, c_int8, c_int32, c_int64, c_size_t, c_uint64, c_void_p
 
 from ._structures import (
     CalibrateOptions,
@@ -16,6 +16,7 @@ from ._structures import (
     NetworkOptions,
     PredictOptions,
 )
+from ._training_structures import ExportOptions, FitOptions, Losses, TrainOptions
 
 _OUT = POINTER(c_void_p)
 _FLOATS = POINTER(c_float)
@@ -61,6 +62,18 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
     ),
     "blan_model_init": (c_int32, (c_char_p, POINTER(NetworkOptions))),
     "blan_import_encoder": (c_int32, (c_char_p, c_char_p, c_char_p)),
+    "blan_trainer_create": (c_int32, (POINTER(TrainOptions), _OUT)),
+    "blan_trainer_free": (None, (c_void_p,)),
+    "blan_trainer_step": (c_int32, (c_void_p, _FLOATS, POINTER(c_int8), c_size_t, POINTER(Losses))),
+    "blan_trainer_fit": (c_int32, (c_void_p, c_void_p, c_void_p, POINTER(FitOptions))),
+    "blan_trainer_save": (c_int32, (c_void_p, c_char_p)),
+    "blan_trainer_export": (c_int32, (c_void_p, c_char_p, POINTER(ExportOptions))),
+    "blan_trainer_attribute_count": (c_size_t, (c_void_p,)),
+    "blan_trainer_attribute_name": (c_char_p, (c_void_p, c_size_t)),
+    "blan_trainer_input_size": (c_size_t, (c_void_p,)),
+    "blan_trainer_step_count": (c_int64, (c_void_p,)),
+    "blan_trainer_gradient": (c_int32, (c_void_p, c_char_p, _FLOATS, c_size_t)),
+    "blan_trainer_parameter": (c_int32, (c_void_p, c_char_p, _FLOATS, c_size_t)),
     "blan_dataset_open": (c_int32, (c_char_p, POINTER(DatasetOptions), _OUT)),
     "blan_dataset_free": (None, (c_void_p,)),
     "blan_dataset_count": (c_size_t, (c_void_p,)),

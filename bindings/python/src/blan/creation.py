@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -42,12 +43,25 @@ def init(
         InvalidArgumentError: a value out of range.
         FileError: the file cannot be written.
     """
+    options = network_options(width, input_size, variant, attention, attributes, seed)
+    check(library().blan_model_init(os.fsencode(path), ctypes.byref(options)))
+
+
+def network_options(
+    width: int,
+    input_size: int,
+    variant: int,
+    attention: AttentionOrder,
+    attributes: Sequence[str] | None,
+    seed: int,
+) -> _structures.NetworkOptions:
+    """A blan_network_options; `init` explains the arguments. The struct keeps what it points at alive."""
     if attention not in _ORDERS:
         raise InvalidArgumentError(f"attention is {attention!r}; expected one of {', '.join(_ORDERS)}")
     names = None
     if attributes is not None:
         names = (ctypes.c_char_p * len(attributes))(*(name.encode() for name in attributes))
-    options = _structures.NetworkOptions(
+    return _structures.NetworkOptions(
         ctypes.sizeof(_structures.NetworkOptions),
         input_size,
         width,
@@ -57,7 +71,6 @@ def init(
         0 if attributes is None else len(attributes),
         seed,
     )
-    check(library().blan_model_init(os.fsencode(path), ctypes.byref(options)))
 
 
 def import_encoder(encoder: str | os.PathLike[str], model: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
@@ -74,13 +87,20 @@ def import_encoder(encoder: str | os.PathLike[str], model: str | os.PathLike[str
         FormatError: the file holds no state dict, or tensors are missing.
         UnsupportedError: a .pth file where torch or safetensors is not installed.
     """
-    if Path(encoder).suffix in (".pth", ".pt", ".bin"):
-        with tempfile.TemporaryDirectory(prefix="blan-") as folder:
-            converted = os.path.join(folder, "encoder.safetensors")
-            _convert(encoder, converted)
-            import_encoder(converted, model, out)
+    with readable_encoder(encoder) as file:
+        check(library().blan_import_encoder(os.fsencode(file), os.fsencode(model), os.fsencode(out)))
+
+
+@contextlib.contextmanager
+def readable_encoder(encoder: str | os.PathLike[str]) -> Iterator[str | os.PathLike[str]]:
+    """The state dict as safetensors: the file itself, or a converted copy of a torch checkpoint while in use."""
+    if Path(encoder).suffix not in (".pth", ".pt", ".bin"):
+        yield encoder
         return
-    check(library().blan_import_encoder(os.fsencode(encoder), os.fsencode(model), os.fsencode(out)))
+    with tempfile.TemporaryDirectory(prefix="blan-") as folder:
+        converted = os.path.join(folder, "encoder.safetensors")
+        _convert(encoder, converted)
+        yield converted
 
 
 def _convert(checkpoint: str | os.PathLike[str], out: str) -> None:

@@ -146,6 +146,12 @@ class Evaluation:
         """
         return {"model": self.model, "trained": self.trained} | copy.deepcopy(self._report)
 
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Evaluation:
+        """What `to_dict` gave, without probabilities and labels."""
+        nothing = np.empty((0, len(content["attributes"])), dtype=np.float32)
+        return cls(content, nothing, nothing.astype(np.int8), model=content["model"], trained=content["trained"])
+
     def table(self, width: int = 120) -> str:
         """The figures as plain text: a line for each attribute and the means, then the groups.
 

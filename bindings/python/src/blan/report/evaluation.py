@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import paper
 from .._library import library
 from ..errors import FileError
-from . import charts, groups, page, paper
+from . import charts, groups, page
 from .words import percent, spelled
 
 if TYPE_CHECKING:
@@ -20,19 +21,6 @@ _UNTRAINED = (
     "This model is not trained: its weights are random numbers, so these figures say nothing of the network. "
     "The page only shows that everything works."
 )
-_FIG_3 = (
-    "Bags_Under_Eyes",
-    "Big_Nose",
-    "Big_Lips",
-    "Black_Hair",
-    "Blond_Hair",
-    "Brown_Hair",
-    "Oval_Face",
-    "Young",
-    "Arched_Eyebrows",
-)
-"""The attributes that the paper's figure shows, in its order."""
-
 _SUMMARY = (
     ("accuracy", "accuracy", "share of right decisions, the paper's metric"),
     ("majority", "majority guess", "always the more frequent answer of these labels"),
@@ -68,7 +56,7 @@ def write_evaluation(
         FileError: the page cannot be written.
     """
     reference = None if published is None else paper.accuracy(evaluation.names, published)
-    sections = [_summary(evaluation, reference), _accuracies(evaluation, reference), _levels(evaluation)]
+    sections = [_summary(evaluation, reference), accuracies(evaluation, reference), levels(evaluation)]
     sections += [groups.section(rates, evaluation) for rates in evaluation.groups]
     sections.append(_figures(evaluation))
     if evaluation.unreadable:
@@ -99,7 +87,8 @@ def _summary(evaluation: Evaluation, reference: paper.PaperAccuracy | None) -> s
     return f'<article><h2>Means over attributes</h2><ul class="summary">{cells}</ul></article>'
 
 
-def _accuracies(evaluation: Evaluation, reference: paper.PaperAccuracy | None) -> str:
+def accuracies(evaluation: Evaluation, reference: paper.PaperAccuracy | None) -> str:
+    """The section about the accuracy of each attribute."""
     series = [charts.Series("this model", 100 * evaluation.accuracy)]
     if reference is not None and not np.isnan(reference.attributes).all():
         series.append(charts.Series(f"BLAN in the paper ({reference.data})", 100 * reference.attributes))
@@ -122,7 +111,8 @@ def _accuracies(evaluation: Evaluation, reference: paper.PaperAccuracy | None) -
     return f'<article><h2>Accuracy of each attribute</h2>{chart}<p class="note">{note}</p></article>'
 
 
-def _levels(evaluation: Evaluation) -> str:
+def levels(evaluation: Evaluation) -> str:
+    """The section about the classifiers, as the paper's Fig. 3."""
     levels = evaluation.levels
 
     def small(title: str, values: np.ndarray) -> str:
@@ -130,7 +120,7 @@ def _levels(evaluation: Evaluation) -> str:
         best = None if np.isnan(values[:4]).all() else int(np.nanargmax(values[:4]))
         return charts.columns(title, [name.replace("_", "") for name in levels.names], 100 * values, mark=best)
 
-    shown = [name for name in _FIG_3 if name in evaluation.names]
+    shown = [name for name in paper.figures()["fig3"] if name in evaluation.names]
     others = [name for name in evaluation.names if name not in shown]
     column = {name: levels.attributes[:, index] for index, name in enumerate(evaluation.names)}
     first = [small("Mean", levels.mean)] + [small(spelled(name), column[name]) for name in shown]

@@ -1,0 +1,155 @@
+"""From Python's keywords to the option structs of blan.h."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from .. import _training_structures as _structures
+from ..creation import AttentionOrder, network_options
+from ..errors import InvalidArgumentError
+
+Schedule: TypeAlias = Literal["linear", "cosine", "constant"]
+Statistics: TypeAlias = Literal["automatic", "batch", "frozen"]
+Storage: TypeAlias = Literal["f32", "f16", "bf16"]
+PositiveWeights: TypeAlias = Sequence[float] | Mapping[str, float]
+
+_SCHEDULES = {"linear": 0, "cosine": 1, "constant": 2}
+_STATISTICS = {"automatic": 0, "batch": 1, "frozen": 2}
+_STORAGES = {"f32": 0, "f16": 1, "bf16": 2}
+
+
+def train_options(
+    start: str | os.PathLike[str] | None,
+    *,
+    width: int,
+    input_size: int,
+    variant: int,
+    attention: AttentionOrder,
+    attributes: Sequence[str] | None,
+    encoder: str | os.PathLike[str] | None,
+    threads: int,
+    seed: int,
+    alpha: float,
+    beta: float,
+    gamma: float,
+    dropout: float,
+    label_smoothing: float,
+    positive_weights: PositiveWeights | None,
+    learning_rate: float,
+    fusion_learning_rate: float,
+    adam_betas: tuple[float, float],
+    adam_epsilon: float,
+    weight_decay: float,
+    clip_norm: float,
+    average_decay: float,
+    schedule: Schedule,
+    final_rate: float,
+    warmup_steps: int,
+    total_steps: int,
+    accumulate: int,
+    freeze: str | Iterable[str],
+    statistics: Statistics,
+) -> _structures.TrainOptions:
+    """A blan_train_options; `Trainer` explains the keywords. The struct keeps what it points at alive."""
+    options = _structures.TrainOptions(ctypes.sizeof(_structures.TrainOptions))
+    if start is None:
+        network = network_options(width, input_size, variant, attention, attributes, seed)
+        options.network = ctypes.pointer(network)
+    else:
+        options.start = os.fsencode(start)
+        if attributes is not None:
+            options.attributes = strings(attributes)
+            options.attribute_count = len(attributes)
+    if encoder is not None:
+        options.encoder = os.fsencode(encoder)
+    if positive_weights is not None:
+        weights = _weights(positive_weights, attributes)
+        options.positive_weights = (ctypes.c_float * len(weights))(*weights)
+    options.threads, options.seed = threads, seed
+    options.alpha, options.beta, options.gamma = alpha, beta, gamma
+    options.dropout, options.label_smoothing = dropout, label_smoothing
+    options.learning_rate, options.fusion_learning_rate = learning_rate, fusion_learning_rate
+    options.beta1, options.beta2 = adam_betas
+    options.epsilon, options.weight_decay, options.clip_norm = adam_epsilon, weight_decay, clip_norm
+    options.average_decay = average_decay
+    options.schedule = chosen("schedule", schedule, _SCHEDULES)
+    options.final_rate, options.warmup_steps, options.total_steps = final_rate, warmup_steps, total_steps
+    options.accumulate = accumulate
+    prefixes = [freeze] if isinstance(freeze, str) else list(freeze)
+    options.freeze = ",".join(prefixes).encode() or None
+    options.statistics = chosen("statistics", statistics, _STATISTICS)
+    return options
+
+
+def fit_options(
+    *,
+    epochs: int,
+    batch: int,
+    mirror: bool,
+    shift: float,
+    zoom: float,
+    rotation: float,
+    brightness: float,
+    contrast: float,
+    saturation: float,
+    cutout: float,
+    workers: int,
+    cache_bytes: int,
+    skip_unreadable: bool,
+    checkpoints: str | os.PathLike[str] | None,
+    checkpoint_steps: int,
+    patience: int,
+) -> _structures.FitOptions:
+    """A blan_fit_options without its callback; `Trainer.fit` explains the keywords."""
+    options = _structures.FitOptions(ctypes.sizeof(_structures.FitOptions))
+    options.epochs, options.batch, options.mirror = epochs, batch, mirror
+    options.shift, options.zoom, options.rotation = shift, zoom, rotation
+    options.brightness, options.contrast, options.saturation = brightness, contrast, saturation
+    options.cutout, options.workers, options.cache_bytes = cutout, workers, _unsigned("cache_bytes", cache_bytes)
+    options.skip_unreadable = skip_unreadable
+    options.checkpoints = None if checkpoints is None else os.fsencode(checkpoints)
+    options.checkpoint_steps, options.patience = checkpoint_steps, patience
+    return options
+
+
+def export_options(storage: Storage, training_heads: bool, raw_weights: bool) -> _structures.ExportOptions:
+    """A blan_export_options; `Trainer.export` explains the keywords."""
+    size = ctypes.sizeof(_structures.ExportOptions)
+    return _structures.ExportOptions(size, chosen("storage", storage, _STORAGES), training_heads, raw_weights)
+
+
+def chosen(name: str, value: str, numbers: Mapping[str, int]) -> int:
+    """The number that C has for a choice.
+
+    Raises:
+        InvalidArgumentError: `value` is none of the choices.
+    """
+    if value not in numbers:
+        raise InvalidArgumentError(f"{name} is {value!r}; expected one of {', '.join(numbers)}")
+    return numbers[value]
+
+
+def strings(values: Sequence[str]) -> ctypes.Array:
+    """An array of C strings."""
+    return (ctypes.c_char_p * len(values))(*(value.encode() for value in values))
+
+
+def _weights(weights: PositiveWeights, attributes: Sequence[str] | None) -> list[float]:
+    if not isinstance(weights, Mapping):
+        return [float(weight) for weight in weights]
+    if attributes is None:
+        raise InvalidArgumentError("positive_weights by name needs attributes, which give their order")
+    unknown = sorted(set(weights) - set(attributes))
+    if unknown:
+        raise InvalidArgumentError(f"positive_weights names {', '.join(unknown)}; no such attribute is trained")
+    return [float(weights.get(name, 1)) for name in attributes]
+
+
+def _unsigned(name: str, value: int) -> int:
+    """`value`, for a field that ctypes would wrap around."""
+    if not 0 <= value < 2**64:
+        raise InvalidArgumentError(f"{name} is {value}; expected 0 to 2**64 - 1")
+    return value
