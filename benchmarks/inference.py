@@ -158,7 +158,7 @@ def print_conditions(conditions: dict[str, object], reference: np.ndarray) -> No
     print(f"{conditions['cpu']}, {conditions['cores']} cores; {conditions['system']}")
     print(
         f"BLAN, width {conditions['width']}, {conditions['size']}x{conditions['size']}, batch {conditions['batch']}, "
-        f"f32, {conditions['threads']} threads, {conditions['repeats']} rounds of {CALLS} calls"
+        f"f32, threads: {conditions['threads']}, {conditions['repeats']} rounds of {CALLS} calls"
     )
     print(
         f"probabilities of the reference (PyTorch, f64): {reference.min():.3f} to {reference.max():.3f}\n", flush=True

@@ -44,9 +44,10 @@ step() {
 # Swift is the one thing that is not installed here: Debian has no package of it.
 swift_is_there() {
   command -v swift >/dev/null || { echo "no swift on the PATH" >&2; return 1; }
-  local version
-  version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\).*/\1/p' | head -n 1)
-  [ "${version:-0}" -ge 6 ] || { echo "$(command -v swift) is Swift ${version:-of an unknown version}" >&2; return 1; }
+  local printed version
+  printed=$(swift --version 2>&1) || { printf '%s does not run:\n%s\n' "$(command -v swift)" "$printed" >&2; return 1; }
+  version=$(sed -n 's/.*Swift version \([0-9]*\).*/\1/p' <<<"$printed" | head -n 1)
+  [ "${version:-0}" -ge 6 ] || { printf '%s is too old:\n%s\n' "$(command -v swift)" "$printed" >&2; return 1; }
 }
 swift_is_there || {
   echo "scripts/quickstart.sh: Swift 6 or later is needed: https://www.swift.org/install/linux (Debian 12)," >&2

@@ -3,7 +3,7 @@
 # Installs what it needs. Each check runs even after another failed; the exit status is 1 if any did.
 #
 # Usage: scripts/test.sh [--quick] [--with-torch] [--sanitize]
-#   --quick       leaves out the slow checks: the installed package, tests that pytest marks as slow
+#   --quick       leaves out the slow checks: the installed package, the quickstart, tests that pytest marks as slow
 #   --with-torch  also compares full-width networks with PyTorch, which it installs
 #   --sanitize    also runs the Swift tests under AddressSanitizer
 set -euo pipefail
@@ -78,6 +78,11 @@ python_tests() {
   .venv/bin/python -m pytest "${options[@]}" bindings/python
 }
 
+quickstart() {
+  rm -f build/quickstart.html
+  scripts/quickstart.sh >build/quickstart.txt && grep -q Smiling build/quickstart.txt && [ -s build/quickstart.html ]
+}
+
 check "Debian packages" scripts/install-packages.sh
 requirements=(scripts/requirements.txt)
 [ $with_torch -eq 0 ] || requirements+=(scripts/requirements-torch.txt)
@@ -91,6 +96,7 @@ check "libblan.so" scripts/build.sh
 check "C programs" c_programs
 [ $quick -eq 1 ] || check "Installed package" installed_package
 check "Python tests" python_tests
+[ $quick -eq 1 ] || check "Quickstart" quickstart
 
 printf '\n=== Summary (%d min %02d s)\n' $((SECONDS / 60)) $((SECONDS % 60))
 printf '%s\n' "${report[@]}"

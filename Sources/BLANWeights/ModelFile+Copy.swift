@@ -44,6 +44,7 @@ private enum JSONValue: Codable {
   case null
   case bool(Bool)
   case integer(Int64)
+  case large(UInt64)
   case number(Double)
   case text(String)
   case list([JSONValue])
@@ -57,6 +58,8 @@ private enum JSONValue: Codable {
       self = .bool(value)
     } else if let value = try? container.decode(Int64.self) {
       self = .integer(value)
+    } else if let value = try? container.decode(UInt64.self) {
+      self = .large(value)
     } else if let value = try? container.decode(Double.self) {
       self = .number(value)
     } else if let value = try? container.decode(String.self) {
@@ -74,6 +77,7 @@ private enum JSONValue: Codable {
     case .null: try container.encodeNil()
     case .bool(let value): try container.encode(value)
     case .integer(let value): try container.encode(value)
+    case .large(let value): try container.encode(value)
     case .number(let value): try container.encode(value)
     case .text(let value): try container.encode(value)
     case .list(let values): try container.encode(values)

@@ -1,5 +1,6 @@
 import BLANData
 import BLANInference
+import BLANNetwork
 import BLANTensors
 import BLANWeights
 import Glibc
@@ -90,5 +91,14 @@ import Testing
     let fit = Calibrator.Fit(temperatures: [0.5, 2, 1], thresholds: [0.25, 0.5, 0.75])
     try Calibrator.write(fit, of: ModelFile(path: small.path), to: small.path)
     #expect(try ModelFile(path: small.path).description.thresholds == fit.thresholds)
+  }
+
+  @Test func aCopyIsOfTheSameNetwork() throws {
+    let small = try SmallModel()
+    let file = try ModelFile(path: small.path)
+    let other = try ModelDescription(
+      configuration: Configuration(inputSize: 64, width: 8, attributes: SmallModel.attributes), isTrained: true)
+    let error = #expect(throws: BLANError.self) { try file.copy(to: "/tmp/never", describedBy: other) }
+    #expect(error?.kind == .invalidArgument)
   }
 }

@@ -143,11 +143,13 @@ def _with_progress(
     with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
         task = progress.add_task("", total=len(photos), rate="")
         stream = network.stream(photos, batch=batch, threshold=threshold, attention=attention, on_error="keep")
-        for prediction in stream:
+        for done, prediction in enumerate(stream, 1):
             yield prediction
-            progress.advance(task)
-            speed = progress.tasks[task].speed
-            progress.update(task, rate=f"{speed:.0f} faces/s" if speed else "")
+            # A batch comes all at once: moving the bar within it would make a speed of thousands a second.
+            if done % batch == 0 or done == len(photos):
+                progress.update(task, completed=done)
+                speed = progress.tasks[task].speed
+                progress.update(task, rate=f"{speed:.0f} faces/s" if speed else "")
 
 
 def _created(path: Path):  # noqa: ANN202

@@ -45,7 +45,13 @@ def percent(share: float) -> str:
 def attributes(evaluation: Evaluation, width: int) -> Table:
     """A line for each attribute and one for the means, in so many columns of text; figures in percent."""
     columns = _fitting(_COLUMNS, width)
-    table = Table(title=f"{evaluation.images} images, figures in %", title_justify="left", box=None, show_footer=True)
+    table = Table(
+        title=f"{evaluation.images} images, figures in %",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        show_footer=True,
+    )
     table.add_column("attribute", footer="mean", no_wrap=True)
     table.add_column("present", justify="right", no_wrap=True)
     for title, name in columns:
@@ -64,6 +70,7 @@ def groups(rates: GroupRates, width: int) -> Table:
         title=f"by {escape(rates.name)}, means over attributes in %, 95 % intervals below",
         title_justify="left",
         box=None,
+        pad_edge=False,
     )
     table.add_column("group")
     table.add_column("images", justify="right")
