@@ -8,9 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
-from rich.console import Console
 
-from . import tables
 from .groups import GroupRates, number
 
 
@@ -158,6 +156,10 @@ class Evaluation:
         Args:
             width: columns of text; in fewer than 112 precision, recall and the false negative rate are left out.
         """
+        from rich.console import Console
+
+        from . import tables  # rich is for those who print
+
         text = io.StringIO()
         console = Console(file=text, width=width, no_color=True, highlight=False)
         console.print(tables.attributes(self, width))
