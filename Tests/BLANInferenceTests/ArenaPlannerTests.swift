@@ -67,7 +67,8 @@ import Testing
         }
       }
       let kept = network.levels.flatMap {
-        [$0.encoder, $0.classification.embedding, $0.classification.scores] + ($0.attention.map { [$0.spatialGate] } ?? [])
+        [$0.encoder, $0.classification.embedding, $0.classification.scores]
+          + ($0.attention.map { [$0.spatialGate] } ?? [])
       }
       for node in kept { requests[try #require(plan.buffer(of: node)).index].death = plan.steps.count }
       #expect(collisions(requests, plan.arena).isEmpty, "\(order)")

@@ -40,17 +40,17 @@ import Testing
   @Test func aLargerOneTakesTheSmallerOnesPlace() throws {
     let pool = ContextPool()
     weak var small: ExecutionContext?
-    try pool.withContext(batch: 1, make: { try context(1) }) { small = $0 }
+    try pool.withContext(batch: 1, make: making(1)) { small = $0 }
     #expect(small != nil)
-    try pool.withContext(batch: 4, make: { try context(4) }) { #expect($0.capacity == 4) }
+    try pool.withContext(batch: 4, make: making(4)) { #expect($0.capacity == 4) }
     #expect(small == nil, "memory of both sizes is kept")
-    try pool.withContext(batch: 1, make: { try context(1) }) { #expect($0.capacity == 4) }
+    try pool.withContext(batch: 1, make: making(1)) { #expect($0.capacity == 4) }
   }
 
   @Test func callsInFlightNeverShare() throws {
     let pool = ContextPool()
-    try pool.withContext(batch: 1, make: { try context(1) }) { outer in
-      try pool.withContext(batch: 1, make: { try context(1) }) { inner in
+    try pool.withContext(batch: 1, make: making(1)) { outer in
+      try pool.withContext(batch: 1, make: making(1)) { inner in
         #expect(outer !== inner)
         #expect(outer.arena.pointer != inner.arena.pointer)
       }
@@ -61,13 +61,17 @@ import Testing
     let pool = ContextPool()
     var first: ObjectIdentifier?
     #expect(throws: BLANError.self) {
-      try pool.withContext(batch: 1, make: { try context(1) }) {
+      try pool.withContext(batch: 1, make: making(1)) {
         first = ObjectIdentifier($0)
         throw BLANError.cancelled("a test")
       }
     }
-    try pool.withContext(batch: 1, make: { throw BLANError.outOfMemory("a second one is made") }) {
+    try pool.withContext(batch: 1, make: failing) {
       #expect(ObjectIdentifier($0) == first)
     }
   }
+
+  private func making(_ capacity: Int) -> () throws -> ExecutionContext { { try context(capacity) } }
+
+  private func failing() throws -> ExecutionContext { throw BLANError.outOfMemory("a second one is made") }
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -156,16 +155,9 @@ class Evaluation:
         Args:
             width: columns of text; in fewer than 112 precision, recall and the false negative rate are left out.
         """
-        from rich.console import Console
+        from .tables import plain_text  # loads rich, which a program that draws no table does without
 
-        from . import tables  # rich is for those who print
-
-        text = io.StringIO()
-        console = Console(file=text, width=width, no_color=True, highlight=False)
-        console.print(tables.attributes(self, width))
-        for rates in self.groups:
-            console.print(tables.groups(rates, width))
-        return text.getvalue()
+        return plain_text(self, width)
 
     def __repr__(self) -> str:
         kind = "" if self.trained else " (UNTRAINED model)"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -40,6 +42,16 @@ _LEFT_OUT = {"precision", "recall", "false_negative_rate"}
 def percent(share: float) -> str:
     """A share from 0 to 1 in percent; a dash for NaN."""
     return "-" if math.isnan(share) else f"{100 * share:.2f}"
+
+
+def plain_text(evaluation: Evaluation, width: int) -> str:
+    """The attributes' table and the groups' after it, as plain text of so many columns."""
+    text = io.StringIO()
+    console = Console(file=text, width=width, no_color=True, highlight=False)
+    console.print(attributes(evaluation, width))
+    for rates in evaluation.groups:
+        console.print(groups(rates, width))
+    return text.getvalue()
 
 
 def attributes(evaluation: Evaluation, width: int) -> Table:
