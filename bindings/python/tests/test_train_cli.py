@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -324,29 +325,35 @@ main()
 
 
 @pytest.mark.slow
-def test_twenty_kills_change_nothing(whole, drawings, tmp_path):
+def test_twenty_kills_change_nothing(drawings, tmp_path):
+    arguments = ("train", drawings, *QUICK, "--epochs", 12, "--checkpoint-steps", 2, "--quiet")
+    whole, folder = tmp_path / "whole", tmp_path / "run"
+    assert run(*arguments, "--out", whole).exit_code == 0
     moments = random.Random(20)
-    folder = tmp_path / "run"
-    often = ("--checkpoint-steps", 1)
-    kills = 0
-    while kills < 20:
-        process = subprocess.Popen(
-            command("train", drawings, "--out", folder, *QUICK, *often, "--resume"), stderr=subprocess.DEVNULL
-        )
-        try:
-            process.wait(moments.uniform(0.2, 1.6))
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-            kills += 1
-            continue
-        assert process.returncode == 0
-        assert_same_run(folder, whole)
-        for path in folder.iterdir():
-            path.unlink()
-    result = subprocess.run(command("train", drawings, "--out", folder, *QUICK, *often, "--resume"), check=False)
-    assert result.returncode == 0
+    killed_at = []
+    while len(killed_at) < 20:
+        process = subprocess.Popen(command(*arguments, "--out", folder, "--resume"), stderr=subprocess.DEVNULL)
+        _wait_for_steps(process, folder / "steps.csv", moments.randint(1, 6))
+        time.sleep(moments.uniform(0, 0.1))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        killed_at.append(len(rows(folder / "steps.csv")))
+        if (folder / "result.json").exists():
+            assert_same_run(folder, whole)
+            shutil.rmtree(folder)
+    assert len(set(killed_at)) >= 8, killed_at
+    assert run(*arguments, "--out", folder, "--resume").exit_code == 0
     assert_same_run(folder, whole)
+
+
+def _wait_for_steps(process, steps, count):
+    """Until the process has logged that many steps of its own, or is gone."""
+    seen = steps.stat().st_mtime_ns if steps.exists() else 0
+    while process.poll() is None and count > 0:
+        time.sleep(0.002)
+        changed = steps.stat().st_mtime_ns if steps.exists() else 0
+        count -= changed != seen
+        seen = changed
 
 
 @pytest.mark.slow

@@ -90,6 +90,7 @@ def _notes(experiment: Experiment) -> list[str]:
     notes = [
         "Accuracies in per cent, means over the attributes of the test part; each model is that of the epoch with the "
         "best validation accuracy, tested once.",
+        f"Where a data set has no validation part, {settings.validation_share:.0%} of its training part are set aside.",
         f"One training per row, seed {settings.seed}: differences of a few tenths may be chance.",
         *_differences(cells, settings),
     ]
