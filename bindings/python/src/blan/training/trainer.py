@@ -19,11 +19,11 @@ from .. import _batch
 from .. import _training_structures as _structures
 from .._library import check, library
 from ..creation import AttentionOrder, readable_encoder
-from ..errors import CancelledError, InvalidArgumentError, ShapeError
+from ..errors import InvalidArgumentError, ShapeError
 from . import options as _options
-from .interrupt import Interrupt, deferred_interrupt
+from .listener import Listener, deferred_interrupt
 from .options import PositiveWeights, Schedule, Statistics, Storage
-from .progress import History, Losses, OnProgress, Progress
+from .progress import History, Losses, OnProgress
 
 if TYPE_CHECKING:
     from ..dataset import Dataset
@@ -270,7 +270,7 @@ class Trainer:
         )
         with self._open() as pointer, contextlib.ExitStack() as stack:
             data = [None if part is None else part.pointer for part in (train, validation)]
-            listener = _Listener(on_progress, stack.enter_context(deferred_interrupt()))
+            listener = Listener(on_progress, stack.enter_context(deferred_interrupt()))
             callback = _structures.ProgressCallback(listener)
             c_options.progress = callback
             status = library().blan_trainer_fit(pointer, *data, ctypes.byref(c_options))
@@ -375,39 +375,6 @@ class Trainer:
     def __repr__(self) -> str:
         state = "closed" if self._pointer is None else f"{len(self.names)} attributes"
         return f"<blan.Trainer: {state}, {self.input_size}x{self.input_size}>"
-
-
-class _Listener:
-    """The C callback of one `fit`: passes progress on, and keeps what ended the run."""
-
-    def __init__(self, on_progress: OnProgress | None, interrupt: Interrupt) -> None:
-        self._on_progress, self._interrupt = on_progress, interrupt
-        self._history = History()
-        self._error: BaseException | None = None
-
-    def __call__(self, progress: ctypes.Array, _user: int | None) -> int:
-        """Anything but 0 stops the run."""
-        try:
-            event = Progress.of(progress.contents)
-            self._history.add(event)
-            if self._on_progress is not None and self._on_progress(event) is False:
-                self._history.cancelled = True
-        except BaseException as error:
-            self._error = error
-        return int(self._history.cancelled or self._error is not None or self._interrupt.requested)
-
-    def outcome(self, status: int) -> History:
-        """Returns the history or raises what ended the run."""
-        if self._error is not None:
-            raise self._error
-        try:
-            check(status)
-        except CancelledError:
-            if self._interrupt.requested:
-                raise KeyboardInterrupt from None
-            if not self._history.cancelled:
-                raise
-        return self._history
 
 
 def _labels(labels: np.ndarray) -> np.ndarray:
