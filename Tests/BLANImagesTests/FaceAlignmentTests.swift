@@ -60,7 +60,9 @@ import Testing
     return image
   }
 
-  @Test(arguments: [(0.5, 10.0), (1, -25), (3, 15)]) func alignedPixelsComeFromTheirPlaces(scale: Double, degrees: Double)
+  @Test(arguments: [(0.5, 10.0), (1, -25), (3, 15)]) func alignedPixelsComeFromTheirPlaces(
+    scale: Double, degrees: Double
+  )
     throws
   {
     let photo = try gradient(width: 900, height: 900)

@@ -36,12 +36,18 @@ import Testing
     for bits in UInt16.min...UInt16.max {
       let half = HalfPrecision.float(fromFloat16: bits)
       let brain = HalfPrecision.float(fromBFloat16: bits)
-      if half.isNaN ? !HalfPrecision.float(fromFloat16: HalfPrecision.float16(half)).isNaN
+      if half.isNaN
+        ? !HalfPrecision.float(fromFloat16: HalfPrecision.float16(half)).isNaN
         : HalfPrecision.float16(half) != bits
-      { wrong.append(bits) }
-      if brain.isNaN ? !HalfPrecision.float(fromBFloat16: HalfPrecision.bfloat16(brain)).isNaN
+      {
+        wrong.append(bits)
+      }
+      if brain.isNaN
+        ? !HalfPrecision.float(fromBFloat16: HalfPrecision.bfloat16(brain)).isNaN
         : HalfPrecision.bfloat16(brain) != bits
-      { wrong.append(bits) }
+      {
+        wrong.append(bits)
+      }
     }
     #expect(wrong.isEmpty)
   }
@@ -55,13 +61,17 @@ import Testing
       let even = low % 2 == 0 ? low : low + 1
       if HalfPrecision.bfloat16(middle) != even || HalfPrecision.bfloat16(middle.nextDown) != low
         || HalfPrecision.bfloat16(middle.nextUp) != low + 1
-      { wrong.append(low) }
+      {
+        wrong.append(low)
+      }
       guard low < 0x7bff else { continue }
       let (c, d) = (HalfPrecision.float(fromFloat16: low), HalfPrecision.float(fromFloat16: low + 1))
       let half = (c + d) / 2
       if HalfPrecision.float16(half) != even || HalfPrecision.float16(half.nextDown) != low
         || HalfPrecision.float16(half.nextUp) != low + 1 || HalfPrecision.float16(-half) != even | 0x8000
-      { wrong.append(low) }
+      {
+        wrong.append(low)
+      }
     }
     #expect(wrong.isEmpty)
   }
