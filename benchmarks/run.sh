@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# Runs benchmarks/inference.py in its own environment, build/benchmark-venv, which it makes first where it is missing.
+# Runs benchmarks/inference.py, or benchmarks/training.py where the first word is `training`, in their own environment,
+# build/benchmark-venv, which it makes first where it is missing.
 # A package that cannot be installed is left out, and the benchmark reports its peer as skipped.
-# Usage: benchmarks/run.sh [OPTIONS...]      e.g. benchmarks/run.sh --threads 2 --batch 8; benchmarks/run.sh --help
+# Usage: benchmarks/run.sh [training] [OPTIONS...]      e.g. benchmarks/run.sh --threads 2 --batch 8; benchmarks/run.sh --help
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+script=inference
+if [ "${1:-}" = training ]; then script=training; shift; fi
 
 [ -e build/lib/libblan.so ] || scripts/build.sh >&2
 environment=build/benchmark-venv
@@ -17,4 +21,4 @@ if ! cmp -s $list $environment/installed.txt; then
   done < <(grep -v '^#' $list)
   cp $list $environment/installed.txt
 fi
-PYTHONPATH=bindings/python/src:Tests/Fixtures exec $environment/bin/python benchmarks/inference.py "$@"
+PYTHONPATH=bindings/python/src:Tests/Fixtures exec $environment/bin/python benchmarks/$script.py "$@"

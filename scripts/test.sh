@@ -73,9 +73,10 @@ python_tests() {
   [ -f bindings/python/pyproject.toml ] || { echo "no bindings/python yet"; return 77; }
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
     --force-reinstall ./bindings/python || return 1
-  local options=(-q)
-  [ $quick -eq 0 ] || options+=(-m "not slow")
-  .venv/bin/python -m pytest "${options[@]}" bindings/python
+  local marks=""
+  [ $quick -eq 0 ] || marks="not slow"
+  [ $with_torch -eq 1 ] || marks="${marks:+$marks and }not torch"
+  .venv/bin/python -m pytest -q -m "$marks" bindings/python
 }
 
 quickstart() {

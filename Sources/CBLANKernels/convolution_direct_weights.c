@@ -8,7 +8,10 @@
 #include "convolution_internal.h"
 #include "include/blan_parallel.h"
 
-enum { STRIP = 128, CELL = BLAN_BLOCK * BLAN_BLOCK };
+enum {
+    STRIP = 512, /* pixels, aimed at: shorter ones read memory in pieces too small to be fetched ahead */
+    CELL = BLAN_BLOCK * BLAN_BLOCK,
+};
 
 static size_t tap_count(const weight_gradient *g) { return g->shape->kernel * g->shape->kernel; }
 

@@ -126,6 +126,9 @@ typedef struct blan_k_tile_table {
     void (*stem)(size_t pixels, size_t blocks, float *out, size_t out_block_step, const float *plane, size_t row_step,
                  size_t plane_step, const float *w, const float *bias, bool relu);
 
+    /* The stem's weight gradient: see tiles/stem.h. */
+    void (*stem_outer)(size_t pixels, float *sums, const float *row, size_t plane_step, const float *gradient);
+
     /* RDAM: see tiles/attention.h. */
     void (*pool_locations)(size_t area, const float *map, const float *gate, float *sum, float *maximum);
     void (*pool_channels)(size_t count, size_t channels, const float *map, size_t block_step, const float *gate,

@@ -1,5 +1,6 @@
 /* The body of isa_portable.c, isa_avx2.c and isa_avx512.c: every tile function, compiled for the including file's
-   target, gathered in the table it names. Before: TILE_PIXELS, TILE_BLOCKS, OUTER_CHANNELS and TILE_TABLE. */
+   target, gathered in the table it names. Before: TILE_PIXELS, TILE_BLOCKS, OUTER_CHANNELS,
+   STEM_OUTER_PLANES and TILE_TABLE. */
 #include "tiles/attention.h"
 #include "tiles/attention_backward.h"
 #include "tiles/batch_norm.h"
@@ -30,6 +31,7 @@ const blan_k_tile_table TILE_TABLE = {
     .winograd_taps = winograd4_taps,
     .winograd_weights = {winograd2_weights, winograd4_weights},
     .stem = stem,
+    .stem_outer = stem_outer,
     .pool_locations = pool_locations,
     .pool_channels = pool_channels,
     .attend = attend,

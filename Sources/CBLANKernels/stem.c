@@ -1,17 +1,24 @@
-/* Drivers of the stem. Pixels are first copied into planes padded by three, so that no tap needs a check. */
-#include "include/blan_stem.h"
-
+/* Drivers of the stem's forward passes. */
 #include <string.h>
 
 #include "convolution_internal.h"
 #include "include/blan_parallel.h"
+#include "stem_internal.h"
 
-enum { PADDING = 3, KERNEL = 7, PLANES = 3, TAPS = PLANES * KERNEL * KERNEL, BAND_ROWS = 8 };
+enum { PADDING = 3, KERNEL = STEM_KERNEL, PLANES = STEM_PLANES, TAPS = PLANES * KERNEL * KERNEL, BAND_ROWS = 8 };
 
 /* A row is read to the end of the last tile, which may reach up to 2 * 16 pixels past the map. */
-static size_t padded_width(const blan_k_stem_shape *s) { return aligned_count(s->width + 2 * PADDING + 32); }
-static size_t padded_height(const blan_k_stem_shape *s) { return s->height + 2 * PADDING; }
-static size_t padded_count(const blan_k_stem_shape *s) { return PLANES * padded_height(s) * padded_width(s); }
+size_t blan_k_stem_padded_row(const blan_k_stem_shape *shape)
+{
+    return aligned_count(shape->width + 2 * PADDING + 32);
+}
+
+size_t blan_k_stem_padded_plane(const blan_k_stem_shape *shape)
+{
+    return (shape->height + 2 * PADDING) * blan_k_stem_padded_row(shape);
+}
+
+size_t blan_k_stem_padded_image(const blan_k_stem_shape *shape) { return PLANES * blan_k_stem_padded_plane(shape); }
 
 size_t blan_k_stem_packed_count(const blan_k_stem_shape *shape)
 {
@@ -46,12 +53,18 @@ static void pad_plane(void *context, size_t index, size_t worker)
     (void)worker;
     const stem_task *task = context;
     const blan_k_stem_shape *s = task->shape;
-    const size_t row = padded_width(s);
-    float *plane = task->padded + index * padded_height(s) * row;
-    memset(plane, 0, padded_height(s) * row * sizeof *plane);
+    const size_t row = blan_k_stem_padded_row(s), count = blan_k_stem_padded_plane(s);
+    float *plane = task->padded + index * count;
+    memset(plane, 0, count * sizeof *plane);
     for (size_t y = 0; y < s->height; y++)
         memcpy(plane + (y + PADDING) * row + PADDING, task->pixels + (index * s->height + y) * s->width,
                s->width * sizeof *plane);
+}
+
+void blan_k_stem_pad(const blan_k_stem_shape *shape, float *padded, const float *pixels, int threads)
+{
+    stem_task task = {.shape = shape, .pixels = pixels, .padded = padded};
+    blan_k_parallel_for(threads, shape->batch * PLANES, pad_plane, &task);
 }
 
 /* One row of the convolution, all output blocks, `out_block_step` floats apart. */
@@ -60,12 +73,12 @@ static void convolve_row(const stem_task *task, size_t image, size_t y, bool rel
     const blan_k_stem_shape *s = task->shape;
     const size_t width = s->width / 2, out_blocks = blocks_of(s->out_channels);
     const size_t tile_pixels = task->tiles->tile_pixels, tile_blocks = task->tiles->tile_blocks;
-    const float *plane = task->padded + image * padded_count(s) + 2 * y * padded_width(s);
+    const float *plane = task->padded + image * blan_k_stem_padded_image(s) + 2 * y * blan_k_stem_padded_row(s);
     for (size_t first = 0; first < out_blocks; first += tile_blocks)
         for (size_t x = 0; x < width; x += tile_pixels)
             task->tiles->stem(smaller(tile_pixels, width - x), smaller(tile_blocks, out_blocks - first),
                               out + first * out_block_step + x * BLAN_BLOCK, out_block_step, plane + 2 * x,
-                              padded_width(s), padded_height(s) * padded_width(s),
+                              blan_k_stem_padded_row(s), blan_k_stem_padded_plane(s),
                               task->packed + first * TAPS * BLAN_BLOCK,
                               task->bias != NULL ? task->bias + first * BLAN_BLOCK : NULL, relu);
 }
@@ -83,7 +96,7 @@ static void run_row(void *context, size_t index, size_t worker)
 size_t blan_k_stem_workspace_count(const blan_k_stem_shape *shape, int threads)
 {
     (void)threads;
-    return shape->batch * padded_count(shape);
+    return shape->batch * blan_k_stem_padded_image(shape);
 }
 
 void blan_k_stem_forward(const blan_k_stem_shape *shape, float *out, const float *pixels, const float *packed,
@@ -91,12 +104,11 @@ void blan_k_stem_forward(const blan_k_stem_shape *shape, float *out, const float
 {
     stem_task task = {.shape = shape,
                       .tiles = blan_k_tiles(),
-                      .pixels = pixels,
                       .packed = packed,
                       .bias = bias,
                       .padded = workspace,
                       .out = out};
-    blan_k_parallel_for(threads, shape->batch * PLANES, pad_plane, &task);
+    blan_k_stem_pad(shape, workspace, pixels, threads);
     blan_k_parallel_for(threads, shape->batch * (shape->height / 2), run_row, &task);
 }
 
@@ -142,7 +154,7 @@ static size_t band_count(const blan_k_stem_shape *shape)
 
 size_t blan_k_stem_pool_workspace_count(const blan_k_stem_shape *shape, int threads)
 {
-    return shape->batch * padded_count(shape) + (size_t)(threads < 1 ? 1 : threads) * band_count(shape);
+    return shape->batch * blan_k_stem_padded_image(shape) + (size_t)(threads < 1 ? 1 : threads) * band_count(shape);
 }
 
 void blan_k_stem_pool_forward(const blan_k_stem_shape *shape, float *out, const float *pixels, const float *packed,
@@ -150,14 +162,13 @@ void blan_k_stem_pool_forward(const blan_k_stem_shape *shape, float *out, const 
 {
     stem_task task = {.shape = shape,
                       .tiles = blan_k_tiles(),
-                      .pixels = pixels,
                       .packed = packed,
                       .bias = bias,
                       .padded = workspace,
                       .out = out,
-                      .bands = workspace + shape->batch * padded_count(shape),
+                      .bands = workspace + shape->batch * blan_k_stem_padded_image(shape),
                       .band_floats = band_count(shape)};
-    blan_k_parallel_for(threads, shape->batch * PLANES, pad_plane, &task);
+    blan_k_stem_pad(shape, workspace, pixels, threads);
     blan_k_parallel_for(threads, shape->batch * divide_up(shape->height / 4, BAND_ROWS), run_band, &task);
 }
 

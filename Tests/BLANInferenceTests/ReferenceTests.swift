@@ -1,6 +1,7 @@
 import BLANNetwork
 import BLANTensors
 import BLANTestSupport
+import BLANWeights
 import CBLANKernels
 import Testing
 
@@ -67,6 +68,29 @@ import Testing
       }
     }
     #expect(compared >= 8 * 4)
+  }
+
+  /// A state dict with torchvision's names in a file, imported over other weights: F_enc_1..F_enc_4 are PyTorch's.
+  @Test func anImportedEncoderHasItsFeatures() throws {
+    let loaded = try InferenceCase(variant: .encoder, order: .channelSpatial).load()
+    let network = Network(loaded.configuration)
+    let folder = try TemporaryFolder()
+    let encoder = network.parameters.filter { $0.name.hasPrefix("encoder.") }.map { parameter in
+      SafetensorsWriter.Tensor(
+        String(parameter.name.dropFirst("encoder.".count)), type: .float32, shape: parameter.shape
+      ) { sink in
+        try loaded.weights.withTensor(parameter.name, shape: parameter.shape) { try sink(UnsafeRawBufferPointer($0)) }
+      }
+    }
+    try SafetensorsWriter.write(encoder, metadata: [:], to: folder.file("resnet34"))
+    let imported = try EncoderImport(stateDict: folder.file("resnet34"), over: FixtureWeights(network, seed: 1))
+    let predictor = try Predictor(configuration: loaded.configuration, source: imported, threads: 2) {
+      $0.levels.map(\.encoder)
+    }
+    for (level, map) in try encoderFeatures(predictor, loaded.pixels, batch: 2).enumerated() {
+      let expected = try loaded.file.floats("encoded.\(level)")
+      #expect(difference(map, expected) < 1e-4 * expected.reduce(0) { max($0, abs($1)) }, "level \(level + 1)")
+    }
   }
 }
 

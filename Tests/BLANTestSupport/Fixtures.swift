@@ -7,15 +7,18 @@ public enum Fixtures {
 
   public static func path(_ name: String) -> String { folder + name }
 
-  /// All bytes of a file; none where it cannot be read.
-  public static func bytes(_ name: String) -> [UInt8] {
-    guard let file = fopen(path(name), "rb") else { return [] }
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    var piece = [UInt8](repeating: 0, count: 1 << 16)
-    while case let count = fread(&piece, 1, piece.count, file), count > 0 { bytes += piece[..<count] }
-    return bytes
-  }
+  /// All bytes of a fixture; none where it cannot be read.
+  public static func bytes(_ name: String) -> [UInt8] { fileBytes(path(name)) }
+}
+
+/// All bytes of a file; none where it cannot be read.
+public func fileBytes(_ path: String) -> [UInt8] {
+  guard let file = fopen(path, "rb") else { return [] }
+  defer { fclose(file) }
+  var bytes: [UInt8] = []
+  var piece = [UInt8](repeating: 0, count: 1 << 16)
+  while case let count = fread(&piece, 1, piece.count, file), count > 0 { bytes += piece[..<count] }
+  return bytes
 }
 
 /// A safetensors fixture: named arrays and the words of its metadata.

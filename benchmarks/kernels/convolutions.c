@@ -10,33 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "blan_isa.h"
 #include "blan_parallel.h"
 #include "layers.h"
+#include "timing.h"
 
-enum { COLD_BYTES = 80 << 20, MOST_COPIES = 64, SAMPLES = 9 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(BENCH_CLOCK, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static float *noise(size_t count)
-{
-    float *values = aligned_alloc(64, (count * sizeof *values + 63) / 64 * 64 + 64);
-    if (values == NULL)
-        exit(1);
-    unsigned state = 1;
-    for (size_t i = 0; i < count; i++) {
-        state = state * 1664525u + 1013904223u;
-        values[i] = (float)(state >> 8) / (float)(1 << 24) - 0.5f;
-    }
-    return values;
-}
+enum { COLD_BYTES = 80 << 20, MOST_COPIES = 64 };
 
 /* A chain of register-only multiply-adds on the best instruction set, as the peak to compare with. */
 enum { PEAK_CHAINS = 12, PEAK_ROUNDS = 4000000 };
@@ -83,13 +63,36 @@ static double peak_gflops(int threads)
 
 typedef enum { FORWARD, DATA, WEIGHTS, PACK, STEP } direction;
 
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static size_t blocked(size_t channels) { return (channels + 15) / 16 * 16; }
+
+typedef struct layer_context {
+    const blan_k_conv_shape *shape;
+    direction what;
+    blan_k_conv_method method, backward_method;
+    int threads;
+    float *in0, *in1, *out, *bias, *packed, *workspace, *weights;
+    size_t packed_count, backward_count, copies, turn;
+} layer_context;
+
+static void call_layer(void *context)
+{
+    layer_context *c = context;
+    float *current = c->packed + c->turn++ % c->copies * c->packed_count;
+    if (c->what == FORWARD)
+        blan_k_conv_forward(c->shape, c->method, c->out, c->in0, c->in1, current, c->bias, NULL, true, c->workspace,
+                            c->threads);
+    else if (c->what == DATA)
+        blan_k_conv_backward_data(c->shape, c->method, c->in0, c->in1, false, false, c->out, current, c->workspace,
+                                  c->threads);
+    else if (c->what == WEIGHTS)
+        blan_k_conv_backward_weights(c->shape, current, NULL, false, c->in0, c->in1, c->out, c->workspace,
+                                     c->threads);
+    else {
+        blan_k_conv_pack(c->shape, c->method, c->weights, NULL, current, c->threads);
+        blan_k_conv_backward_pack(c->shape, c->backward_method, c->weights,
+                                  current + c->packed_count - c->backward_count, c->threads);
+    }
+}
 
 /* Median and smallest seconds of one call. */
 static double time_layer(const blan_k_conv_shape *s, direction what, blan_k_conv_method method, int threads,
@@ -100,47 +103,30 @@ static double time_layer(const blan_k_conv_shape *s, direction what, blan_k_conv
     for (size_t i = 0; i < 2; i++)
         in_counts[i] = s->batch * blocked(s->in_channels[i]) * (s->in_height / s->in_upsample[i]) *
                        (s->in_width / s->in_upsample[i]);
-    float *in0 = noise(in_counts[0]), *in1 = noise(in_counts[1]);
-    float *out = noise(s->batch * blocked(s->out_channels) * out_area), *bias = noise(blocked(s->out_channels));
     const size_t weight_count = s->out_channels * (s->in_channels[0] + s->in_channels[1]) * s->kernel * s->kernel;
-    const blan_k_conv_method backward = blan_k_conv_backward_choose(s, threads);
-    const size_t backward_count = blan_k_conv_backward_packed_count(s, what == DATA ? method : backward);
-    const size_t packed_count = what == FORWARD ? blan_k_conv_packed_count(s, method)
-                                : what == DATA  ? backward_count
-                                : what == PACK  ? blan_k_conv_packed_count(s, method) + backward_count
-                                                : weight_count;
-    const size_t workspace_count = what == FORWARD ? blan_k_conv_workspace_count(s, method, threads)
-                                   : what == DATA  ? blan_k_conv_backward_workspace_count(s, method, threads)
-                                                   : blan_k_conv_backward_weights_workspace_count(s, threads);
-    size_t copies = COLD_BYTES / (packed_count * sizeof(float)) + 2;
-    copies = copies > MOST_COPIES ? MOST_COPIES : copies;
-    float *packed = noise(packed_count * copies), *workspace = noise(workspace_count), *weights = noise(weight_count);
-    double samples[SAMPLES];
-    size_t turn = 0, calls = 1;
-    for (int sample = -1; sample < SAMPLES; sample++) {
-        const double start = now();
-        for (size_t call = 0; call < calls; call++, turn++) {
-            float *current = packed + turn % copies * packed_count;
-            if (what == FORWARD)
-                blan_k_conv_forward(s, method, out, in0, in1, current, bias, NULL, true, workspace, threads);
-            else if (what == DATA)
-                blan_k_conv_backward_data(s, method, in0, in1, false, false, out, current, workspace, threads);
-            else if (what == PACK) {
-                blan_k_conv_pack(s, method, weights, NULL, current, threads);
-                blan_k_conv_backward_pack(s, backward, weights, current + packed_count - backward_count, threads);
-            } else
-                blan_k_conv_backward_weights(s, current, NULL, false, in0, in1, out, workspace, threads);
-        }
-        const double seconds = (now() - start) / (double)calls;
-        if (sample < 0) /* the first call warms up, and tells how many make a measurable sample */
-            calls = (size_t)(0.02 / seconds) + 1;
-        else
-            samples[sample] = seconds;
-    }
-    qsort(samples, SAMPLES, sizeof *samples, by_value);
-    free(in0), free(in1), free(out), free(bias), free(packed), free(workspace), free(weights);
-    *smallest = samples[0];
-    return samples[SAMPLES / 2];
+    layer_context c = {.shape = s,
+                       .what = what,
+                       .method = method,
+                       .backward_method = what == DATA ? method : blan_k_conv_backward_choose(s, threads),
+                       .threads = threads};
+    c.backward_count = blan_k_conv_backward_packed_count(s, c.backward_method);
+    c.packed_count = what == FORWARD ? blan_k_conv_packed_count(s, method)
+                     : what == DATA  ? c.backward_count
+                     : what == PACK  ? blan_k_conv_packed_count(s, method) + c.backward_count
+                                     : weight_count;
+    const size_t workspace_count = what == FORWARD   ? blan_k_conv_workspace_count(s, method, threads)
+                                   : what == DATA    ? blan_k_conv_backward_workspace_count(s, method, threads)
+                                   : what == WEIGHTS ? blan_k_conv_backward_weights_workspace_count(s, threads)
+                                                     : 0;
+    c.copies = COLD_BYTES / (c.packed_count * sizeof(float)) + 2;
+    c.copies = c.copies > MOST_COPIES ? MOST_COPIES : c.copies;
+    c.in0 = noise(in_counts[0]), c.in1 = noise(in_counts[1]);
+    c.out = noise(s->batch * blocked(s->out_channels) * out_area), c.bias = noise(blocked(s->out_channels));
+    c.packed = noise(c.packed_count * c.copies), c.workspace = noise(workspace_count);
+    c.weights = noise(weight_count);
+    const double median = time_call(call_layer, &c, smallest);
+    free(c.in0), free(c.in1), free(c.out), free(c.bias), free(c.packed), free(c.workspace), free(c.weights);
+    return median;
 }
 
 static const char *const direction_names[] = {"forward", "data", "weights", "pack", "step"};

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Builds a benchmark of the kernels with the flags of Package.swift and runs it. Arguments: see convolutions.c, or after
-# the word `training`, training.c.
+# the word `training` or `heads`, training.c or heads.c.
 #   benchmarks/kernels/run.sh forward 2 1          BLAN_ISA=avx2 benchmarks/kernels/run.sh weights 2 8
+#   benchmarks/kernels/run.sh step 2 64 auto 16 128
 #   benchmarks/kernels/run.sh training 2 8 "batch norm"
+#   benchmarks/kernels/run.sh heads 2 64 16 128
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 program=convolutions
-if [ "${1:-}" = training ]; then program=training; shift; fi
+if [ "${1:-}" = training ] || [ "${1:-}" = heads ]; then program=$1; shift; fi
 mkdir -p build
 omp=$(ls -d /usr/lib/llvm-*/lib | tail -1)
 clang -O3 -std=gnu11 -fopenmp -fno-math-errno -ffp-contract=fast -Wall -Wextra -Wno-psabi -ISources/CBLANKernels/include \

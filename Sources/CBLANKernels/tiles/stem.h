@@ -49,3 +49,27 @@ static void stem(size_t pixels, size_t blocks, float *out, size_t out_block_step
     (void)blocks;
     stem_tile(pixels, 1, out, out_block_step, plane, row_step, plane_step, w, bias, relu);
 }
+
+/* The weight gradient's micro-kernel: sums[plane][x][16] += the pixels that column x of one row of the kernel meets,
+   times the gradients of `pixels` adjacent outputs. */
+static void stem_outer(size_t pixels, float *restrict sums, const float *restrict row, size_t plane_step,
+                       const float *restrict gradient)
+{
+    for (size_t first = 0; first < 3; first += STEM_OUTER_PLANES) {
+        v16 acc[STEM_OUTER_PLANES * 7];
+#pragma clang loop unroll(full)
+        for (size_t i = 0; i < STEM_OUTER_PLANES * 7; i++)
+            acc[i] = v16_load(sums + (first * 7 + i) * BLAN_BLOCK);
+        for (size_t p = 0; p < pixels; p++) {
+            const v16 dy = v16_load(gradient + p * BLAN_BLOCK);
+#pragma clang loop unroll(full)
+            for (size_t plane = 0; plane < STEM_OUTER_PLANES; plane++)
+#pragma clang loop unroll(full)
+                for (size_t x = 0; x < 7; x++)
+                    acc[plane * 7 + x] += v16_splat(row[(first + plane) * plane_step + 2 * p + x]) * dy;
+        }
+#pragma clang loop unroll(full)
+        for (size_t i = 0; i < STEM_OUTER_PLANES * 7; i++)
+            v16_store(sums + (first * 7 + i) * BLAN_BLOCK, acc[i]);
+    }
+}

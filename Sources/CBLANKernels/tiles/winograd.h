@@ -47,29 +47,18 @@ BLAN_INLINE void winograd4_output_line(v16 *restrict out, size_t step, const v16
     out[3 * step] = difference + 8 * difference2 + m[5 * m_step];
 }
 
-/* Loads an n x n window, zeros where it reaches over the edge. */
-BLAN_INLINE void winograd_window(const size_t n, v16 *restrict window, const blan_k_winograd_input *input)
+/* Copies an n x n window that reaches over an edge of the map, or lies in one that is enlarged; zeros outside. */
+BLAN_INLINE void winograd_window(const size_t n, float *restrict window, const blan_k_winograd_input *input)
 {
-    const ptrdiff_t y0 = input->y, x0 = input->x;
-    const ptrdiff_t height = (ptrdiff_t)input->height, width = (ptrdiff_t)input->width;
-    const bool inside = y0 >= 0 && x0 >= 0 && y0 + (ptrdiff_t)n <= height && x0 + (ptrdiff_t)n <= width;
-    if (inside && input->shift == 0) {
-        const float *in = input->plane + ((size_t)y0 * input->plane_width + (size_t)x0) * BLAN_BLOCK;
-        for (size_t y = 0; y < n; y++, in += input->plane_width * BLAN_BLOCK)
+    for (size_t y = 0; y < n; y++, window += n * BLAN_BLOCK) {
+        const size_t row = (size_t)input->y + y; /* above the map: wraps round to a huge number */
+        const float *in = input->plane + (row >> input->shift) * input->plane_width * BLAN_BLOCK;
 #pragma clang loop unroll(full)
-            for (size_t x = 0; x < n; x++)
-                window[y * n + x] = v16_load(in + x * BLAN_BLOCK);
-        return;
-    }
-    for (size_t y = 0; y < n; y++) {
-        const ptrdiff_t row = y0 + (ptrdiff_t)y;
         for (size_t x = 0; x < n; x++) {
-            const ptrdiff_t column = x0 + (ptrdiff_t)x;
-            if (row < 0 || row >= height || column < 0 || column >= width)
-                window[y * n + x] = v16_splat(0);
-            else
-                window[y * n + x] = v16_load(input->plane + (((size_t)row >> input->shift) * input->plane_width +
-                                                             ((size_t)column >> input->shift)) * BLAN_BLOCK);
+            const size_t column = (size_t)input->x + x;
+            v16_store(window + x * BLAN_BLOCK, row < input->height && column < input->width
+                                                   ? v16_load(in + (column >> input->shift) * BLAN_BLOCK)
+                                                   : v16_splat(0));
         }
     }
 }
@@ -77,14 +66,27 @@ BLAN_INLINE void winograd_window(const size_t n, v16 *restrict window, const bla
 /* n = 4 or 6. */
 BLAN_INLINE void winograd_input(const size_t n, float *restrict v, size_t step, const blan_k_winograd_input *input)
 {
-    v16 window[36], half[36];
-    winograd_window(n, window, input);
+    float window[36 * BLAN_BLOCK] __attribute__((aligned(64)));
+    v16 half[36];
+    const bool inside = input->y >= 0 && input->x >= 0 && (size_t)input->y + n <= input->height &&
+                        (size_t)input->x + n <= input->width && input->shift == 0;
+    const float *in = input->plane + ((size_t)input->y * input->plane_width + (size_t)input->x) * BLAN_BLOCK;
+    size_t row_step = input->plane_width * BLAN_BLOCK;
+    if (!inside) {
+        winograd_window(n, window, input);
+        in = window;
+        row_step = n * BLAN_BLOCK;
+    }
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < n; x++) {
+        v16 column[6];
+#pragma clang loop unroll(full)
+        for (size_t y = 0; y < n; y++)
+            column[y] = v16_load(in + y * row_step + x * BLAN_BLOCK);
         if (n == 4)
-            winograd2_input_line(half + x, n, window + x, n);
+            winograd2_input_line(half + x, n, column, 1);
         else
-            winograd4_input_line(half + x, n, window + x, n);
+            winograd4_input_line(half + x, n, column, 1);
     }
 #pragma clang loop unroll(full)
     for (size_t y = 0; y < n; y++) {
