@@ -169,6 +169,45 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
     }
   }
 
+  /// The reference's gradients of inputs, weights and bias are those of Σ d_out · conv by central differences.
+  @Test(arguments: ConvolutionCase.all.filter { $0.height * $0.width <= 100 })
+  func referenceGradientsAreDifferenceQuotients(c: ConvolutionCase) throws {
+    var source = Noise(5)
+    var shape = c.shape
+    let (in0, in1) = try inputs(of: c, &source)
+    let weights = try noise(c.outputs * (c.inputs.0 + c.inputs.1) * c.kernel * c.kernel, &source)
+    let bias = try BlockedMap(.vector(c.outputs), batch: 1, noise: &source)
+    let output = TensorShape(c.outputs, blan_k_conv_out_height(&shape), blan_k_conv_out_width(&shape))
+    let dOut = try BlockedMap(output, batch: c.batch, noise: &source)
+    let (d0, d1) = try emptyInputs(of: c)
+    let dWeights = try AlignedBuffer<Float>(count: weights.count)
+    let dBias = try AlignedBuffer<Float>(count: bias.buffer.count)
+    blan_k_conv_backward_data_reference(&shape, d0.pointer, d1.pointer, dOut.pointer, weights.pointer)
+    blan_k_conv_backward_weights_reference(
+      &shape, dWeights.pointer, dBias.pointer, in0.pointer, in1.pointer, dOut.pointer)
+    let out = try BlockedMap(output, batch: c.batch)
+    let loss = {
+      blan_k_conv_forward_reference(
+        &shape, out.pointer, in0.pointer, in1.pointer, weights.pointer, nil, bias.pointer, nil, false)
+      return dot(out.buffer, dOut.buffer)
+    }
+    // The loss is linear in each of them, so a large step has no curvature to suffer from.
+    func compare(
+      _ name: String, _ gradient: AlignedBuffer<Float>, _ parameter: AlignedBuffer<Float>, _ elements: [Int]
+    ) throws {
+      try expectGradient("\(c): \(name)", gradient, of: parameter, at: elements, step: 0.5, tolerance: 1e-4, loss: loss)
+    }
+    func real(_ map: BlockedMap) -> [Int] {
+      spread(map.buffer.count, limit: 400).filter { place in
+        place / map.shape.area / 16 % ChannelBlock.count(map.shape.channels) * 16 + place % 16 < map.shape.channels
+      }
+    }
+    try compare("d_in0", d0.buffer, in0.buffer, Array(real(in0).prefix(40)))
+    if c.inputs.1 > 0 { try compare("d_in1", d1.buffer, in1.buffer, Array(real(in1).prefix(40))) }
+    try compare("d_weights", dWeights, weights, spread(weights.count))
+    try compare("d_bias", dBias, bias.buffer, spread(c.outputs))
+  }
+
   @Test func anImageDoesNotDependOnItsBatch() throws {
     let one = ConvolutionCase(inputs: (32, 0), height: 9, width: 9, outputs: 32)
     var noise = Noise(4)
