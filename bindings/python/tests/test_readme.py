@@ -11,6 +11,8 @@ from pathlib import Path
 
 import blan
 import pytest
+import typer
+from blan.cli.app import app
 from conftest import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -71,6 +73,15 @@ def test_the_command_lines(tmp_path):
     written = {path.name for path in tmp_path.iterdir()}
     assert written == {"face.jpg", "photos", "page.html", "attributes.csv", "new.safetensors"}
     assert len((tmp_path / "attributes.csv").read_text().splitlines()) == 3
+
+
+def test_every_option_named_is_one():
+    commands = typer.main.get_command(app).commands
+    lines = re.findall(r"^blan (\S+) (.*?)(?:#.*)?$", README, re.MULTILINE)
+    assert len(lines) >= 10
+    for name, arguments in lines:
+        known = {option for parameter in commands[name].params for option in parameter.opts}
+        assert {word for word in arguments.split() if word.startswith("-") and len(word) > 1} <= known, name
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
