@@ -68,20 +68,28 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="benchmarks/run.sh", description=__doc__.splitlines()[0])
+    help_of_repeats = f"rounds; each peer is timed {CALLS} times a round"
+    return parse_for(__doc__, "benchmarks/run.sh", tuple(PEERS), batch=1, repeats=(30, help_of_repeats))
+
+
+def parse_for(
+    doc: str, program: str, peers: tuple[str, ...], batch: int, repeats: tuple[int, str]
+) -> argparse.Namespace:
+    """The command line of a benchmark that runs `peers` in turns."""
+    parser = argparse.ArgumentParser(prog=program, description=doc.splitlines()[0])
     parser.add_argument("--width", type=int, default=64, help="channels of the first level; 64 is the paper's")
     parser.add_argument("--size", type=int, default=256, help="height and width of the input")
-    parser.add_argument("--batch", type=int, default=1, help="images in a call")
+    parser.add_argument("--batch", type=int, default=batch, help="images at a time")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of each peer")
-    parser.add_argument("--repeats", type=int, default=30, help=f"rounds; each peer is timed {CALLS} times a round")
+    parser.add_argument("--repeats", type=int, default=repeats[0], help=repeats[1])
     parser.add_argument(
-        "--peers", type=lambda text: text.split(","), default=list(PEERS), help=f"some of {','.join(PEERS)}"
+        "--peers", type=lambda text: text.split(","), default=list(peers), help=f"some of {','.join(peers)}"
     )
     parser.add_argument("--json", type=Path, help="also write every figure to this file")
     arguments = parser.parse_args()
-    unknown = sorted(set(arguments.peers) - set(PEERS))
+    unknown = sorted(set(arguments.peers) - set(peers))
     if unknown:
-        parser.error(f"unknown peers: {', '.join(unknown)}; there are {', '.join(PEERS)}")
+        parser.error(f"unknown peers: {', '.join(unknown)}; there are {', '.join(peers)}")
     return arguments
 
 

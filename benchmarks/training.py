@@ -12,7 +12,6 @@ half of their first layer once for real and fake pairs, which PyTorch does not.
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
 import os
@@ -23,7 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-from inference import PAUSE, REPOSITORY, describe
+from inference import PAUSE, REPOSITORY, describe, parse_for
 from network import SEED, pixels_for
 
 PEERS = ("libblan", "torch", "torch-channels-last")
@@ -35,7 +34,9 @@ STEPS = 1000
 
 def main() -> int:
     """Runs the benchmark; returns the exit status: 1 when first losses disagree."""
-    arguments = parse()
+    arguments = parse_for(
+        __doc__, "benchmarks/run.sh training", PEERS, batch=8, repeats=(5, "rounds; each peer makes one step a round")
+    )
     folder = REPOSITORY / "build" / "benchmark" / f"training-width{arguments.width}-size{arguments.size}"
     folder.mkdir(parents=True, exist_ok=True)
     model = start_weights(folder, arguments.width, arguments.size)
@@ -81,23 +82,6 @@ def main() -> int:
         arguments.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     reference = next(iter(first.values()))
     return int(any(abs(loss / reference - 1) > TOLERANCE for loss in first.values()))
-
-
-def parse() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="benchmarks/run.sh training", description=__doc__.splitlines()[0])
-    parser.add_argument("--width", type=int, default=64, help="channels of the first level; 64 is the paper's")
-    parser.add_argument("--size", type=int, default=256, help="height and width of the input")
-    parser.add_argument("--batch", type=int, default=8, help="images in a step")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of each peer")
-    parser.add_argument("--repeats", type=int, default=5, help="rounds; each peer makes one step a round")
-    parser.add_argument("--peers", type=lambda text: text.split(","), default=list(PEERS), help=",".join(PEERS))
-    parser.add_argument("--json", type=Path, help="also write every figure to this file")
-    arguments = parser.parse_args()
-    unknown = sorted(set(arguments.peers) - set(PEERS))
-    if unknown:
-        parser.error(f"unknown peers: {', '.join(unknown)}; there are {', '.join(PEERS)}")
-    return arguments
 
 
 def start_weights(folder: Path, width: int, size: int) -> Path:
