@@ -16,7 +16,6 @@ import Testing
     weights = try FixtureWeights(Network(configuration, purpose: .training), seed: 3)
   }
 
-
   private func description() throws -> ModelDescription {
     try ModelDescription(
       configuration: configuration, isTrained: false, thresholds: [0.25, 0.75], temperatures: [1.5, 0.5])
@@ -150,7 +149,8 @@ import Testing
   }
 
   @Test func thresholdsAndTemperaturesAreChecked() {
-    for wrong in ["\"thresholds\":[0.5]", "\"thresholds\":[0.5,1.5]", "\"temperatures\":[0,1]", "\"temperatures\":[1]"] {
+    for wrong in ["\"thresholds\":[0.5]", "\"thresholds\":[0.5,1.5]", "\"temperatures\":[0,1]", "\"temperatures\":[1]"]
+    {
       #expect(refusal("{\(Self.good),\(wrong)}")?.kind == .format, "\(wrong)")
     }
   }
