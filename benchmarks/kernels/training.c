@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "blan_attention_backward.h"
 #include "blan_batch_norm.h"
@@ -17,28 +16,9 @@
 #include "blan_optimisers.h"
 #include "blan_parallel.h"
 #include "blan_pooling.h"
+#include "timing.h"
 
-enum { SAMPLES = 9, PARAMETERS = 10 << 20, HIDDEN = 4, INPUTS = 4096, OUTPUTS = 512 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static float *noise(size_t count)
-{
-    float *values = aligned_alloc(64, (count * sizeof *values + 63) / 64 * 64 + 64);
-    if (values == NULL)
-        exit(1);
-    unsigned state = 1;
-    for (size_t i = 0; i < count; i++) {
-        state = state * 1664525u + 1013904223u;
-        values[i] = (float)(state >> 8) / (float)(1 << 24) - 0.5f;
-    }
-    return values;
-}
+enum { PARAMETERS = 10 << 20, HIDDEN = 4, INPUTS = 4096, OUTPUTS = 512 };
 
 /* What every kernel works on; `channels` x `side` x `side` is the map of the row being timed. */
 static struct {
@@ -202,12 +182,6 @@ static const row rows[] = {
     {"sum of squares", squares, 16, 1, 0, 1.0 * PARAMETERS},
     {"dropout", dropout, 16, 1, 0, 2.0 * PARAMETERS},
 };
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 int main(int argc, char **argv)
 {

@@ -52,12 +52,13 @@ BLAN_INLINE void winograd_window(const size_t n, float *restrict window, const b
 {
     for (size_t y = 0; y < n; y++, window += n * BLAN_BLOCK) {
         const size_t row = (size_t)input->y + y; /* above the map: wraps round to a huge number */
-        const float *in = input->plane + (row >> input->shift) * input->plane_width * BLAN_BLOCK;
+        const bool met = row < input->height;
+        const float *in = input->plane + (met ? (row >> input->shift) * input->plane_width * BLAN_BLOCK : 0);
 #pragma clang loop unroll(full)
         for (size_t x = 0; x < n; x++) {
             const size_t column = (size_t)input->x + x;
-            v16_store(window + x * BLAN_BLOCK, row < input->height && column < input->width
-                                                   ? v16_load(in + (column >> input->shift) * BLAN_BLOCK)
+            v16_store(window + x * BLAN_BLOCK,
+                      met && column < input->width ? v16_load(in + (column >> input->shift) * BLAN_BLOCK)
                                                    : v16_splat(0));
         }
     }
@@ -70,12 +71,13 @@ BLAN_INLINE void winograd_input(const size_t n, float *restrict v, size_t step, 
     v16 half[36];
     const bool inside = input->y >= 0 && input->x >= 0 && (size_t)input->y + n <= input->height &&
                         (size_t)input->x + n <= input->width && input->shift == 0;
-    const float *in = input->plane + ((size_t)input->y * input->plane_width + (size_t)input->x) * BLAN_BLOCK;
-    size_t row_step = input->plane_width * BLAN_BLOCK;
-    if (!inside) {
+    const float *in = window;
+    size_t row_step = n * BLAN_BLOCK;
+    if (inside) {
+        in = input->plane + ((size_t)input->y * input->plane_width + (size_t)input->x) * BLAN_BLOCK;
+        row_step = input->plane_width * BLAN_BLOCK;
+    } else {
         winograd_window(n, window, input);
-        in = window;
-        row_step = n * BLAN_BLOCK;
     }
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < n; x++) {
