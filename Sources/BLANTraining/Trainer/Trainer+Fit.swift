@@ -170,8 +170,8 @@ private final class FittingRun {
     if isBest { try folder?.save(trainer, as: .best) }
     var progress = progress(.epoch)
     progress.losses = run.epochLosses.scaled(by: 1 / Double(max(run.epochImages, 1)))
-    progress.learningRate = trainer.lastStep?.learningRate ?? 0
-    progress.gradientNorm = trainer.lastStep?.gradientNorm ?? 0
+    progress.learningRate = trainer.state.learningRate
+    progress.gradientNorm = trainer.state.gradientNorm
     progress.validation = result
     if !tell(progress) {
       // The epoch is over: going on begins with the next.

@@ -69,7 +69,7 @@ public final class Trainer {
     let rateFactor = rateFactor
     let isUpdate = state.pending + 1 == options.accumulate
     let scale = 1 / Float(options.accumulate)
-    var norm = lastStep?.gradientNorm ?? 0
+    var norm = state.gradientNorm
     if isUpdate {
       norm = optimiser.gradientNorm(store, plan, scale: scale, threads: run.threads)
       guard norm.isFinite else { throw notFinite("the gradient") }
@@ -85,8 +85,9 @@ public final class Trainer {
     }
     state.pending = isUpdate ? 0 : state.pending + 1
     state.batches += 1
-    let report = StepReport(
-      losses: losses, learningRate: Double(options.learningRate * rateFactor), gradientNorm: norm)
+    state.learningRate = Double(options.learningRate * rateFactor)
+    state.gradientNorm = norm
+    let report = StepReport(losses: losses, learningRate: state.learningRate, gradientNorm: norm)
     lastStep = report
     return report
   }

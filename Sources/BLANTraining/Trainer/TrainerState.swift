@@ -8,6 +8,10 @@ struct TrainerState: Codable, Equatable {
   var optimiserSteps = 0
   /// Batches whose gradients wait for the next update.
   var pending = 0
+  /// Adam's rate at the last step, and the norm of the gradient at the last update: what is told of an epoch that a
+  /// resumed run has only to validate.
+  var learningRate = 0.0
+  var gradientNorm = 0.0
   /// Whether the weights came from a trained model, which decides on batch-norm statistics.
   var isFineTuning = false
   /// The run of ``Trainer/fit(train:validation:options:progress:)`` that is under way or was the last.
