@@ -60,11 +60,8 @@ import Testing
     return image
   }
 
-  @Test(arguments: [(0.5, 10.0), (1, -25), (3, 15)]) func alignedPixelsComeFromTheirPlaces(
-    scale: Double, degrees: Double
-  )
-    throws
-  {
+  @Test(arguments: [(0.5, 10.0), (1, -25), (3, 15)])
+  func alignedPixelsComeFromTheirPlaces(scale: Double, degrees: Double) throws {
     let photo = try gradient(width: 900, height: 900)
     let landmarks = moved(scale: scale, degrees: degrees, x: 240, y: 100)
     let similarity = try FaceAlignment.fit(to: landmarks)

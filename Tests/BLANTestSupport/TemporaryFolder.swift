@@ -16,9 +16,10 @@ public final class TemporaryFolder: Sendable {
 
   /// Writes a file and returns its path.
   public func write(_ name: String, _ bytes: [UInt8]) throws -> String {
-    guard let stream = fopen(file(name), "wb"), fwrite(bytes, 1, bytes.count, stream) == bytes.count,
-      fclose(stream) == 0
-    else { throw BLANError.io("cannot write \(file(name)): \(systemError())") }
+    let stream = fopen(file(name), "wb")
+    guard let stream, fwrite(bytes, 1, bytes.count, stream) == bytes.count, fclose(stream) == 0 else {
+      throw BLANError.io("cannot write \(file(name)): \(systemError())")
+    }
     return file(name)
   }
 

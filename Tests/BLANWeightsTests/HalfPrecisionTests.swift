@@ -36,18 +36,12 @@ import Testing
     for bits in UInt16.min...UInt16.max {
       let half = HalfPrecision.float(fromFloat16: bits)
       let brain = HalfPrecision.float(fromBFloat16: bits)
-      if half.isNaN
-        ? !HalfPrecision.float(fromFloat16: HalfPrecision.float16(half)).isNaN
-        : HalfPrecision.float16(half) != bits
-      {
-        wrong.append(bits)
-      }
-      if brain.isNaN
-        ? !HalfPrecision.float(fromBFloat16: HalfPrecision.bfloat16(brain)).isNaN
-        : HalfPrecision.bfloat16(brain) != bits
-      {
-        wrong.append(bits)
-      }
+      let halfBack = HalfPrecision.float16(half)
+      let brainBack = HalfPrecision.bfloat16(brain)
+      let isSame =
+        (half.isNaN ? HalfPrecision.float(fromFloat16: halfBack).isNaN : halfBack == bits)
+        && (brain.isNaN ? HalfPrecision.float(fromBFloat16: brainBack).isNaN : brainBack == bits)
+      if !isSame { wrong.append(bits) }
     }
     #expect(wrong.isEmpty)
   }
@@ -55,23 +49,20 @@ import Testing
   /// Between two neighbours: below the middle, the middle (to even), above it; for every pair of finite numbers.
   @Test func roundingIsToTheNearestTiesToEven() {
     var wrong: [UInt16] = []
-    for low in UInt16.min..<0x7f7f {
-      let (a, b) = (HalfPrecision.float(fromBFloat16: low), HalfPrecision.float(fromBFloat16: low + 1))
-      let middle = Float((Double(a) + Double(b)) / 2)
+    /// True when the middle of `low` and its successor goes to the even one and its neighbours to the nearer one.
+    func rounds(_ convert: (Float) -> UInt16, _ middle: Float, _ low: UInt16) -> Bool {
       let even = low % 2 == 0 ? low : low + 1
-      if HalfPrecision.bfloat16(middle) != even || HalfPrecision.bfloat16(middle.nextDown) != low
-        || HalfPrecision.bfloat16(middle.nextUp) != low + 1
-      {
-        wrong.append(low)
-      }
+      return convert(middle) == even && convert(middle.nextDown) == low && convert(middle.nextUp) == low + 1
+        && convert(-middle) == even | 0x8000
+    }
+    for low in UInt16.min..<0x7f7f {
+      let brains = (HalfPrecision.float(fromBFloat16: low), HalfPrecision.float(fromBFloat16: low + 1))
+      // The sum of the two largest is beyond Float.
+      let middle = Float((Double(brains.0) + Double(brains.1)) / 2)
+      if !rounds(HalfPrecision.bfloat16, middle, low) { wrong.append(low) }
       guard low < 0x7bff else { continue }
-      let (c, d) = (HalfPrecision.float(fromFloat16: low), HalfPrecision.float(fromFloat16: low + 1))
-      let half = (c + d) / 2
-      if HalfPrecision.float16(half) != even || HalfPrecision.float16(half.nextDown) != low
-        || HalfPrecision.float16(half.nextUp) != low + 1 || HalfPrecision.float16(-half) != even | 0x8000
-      {
-        wrong.append(low)
-      }
+      let halves = (HalfPrecision.float(fromFloat16: low), HalfPrecision.float(fromFloat16: low + 1))
+      if !rounds(HalfPrecision.float16, (halves.0 + halves.1) / 2, low) { wrong.append(low) }
     }
     #expect(wrong.isEmpty)
   }
