@@ -5,11 +5,11 @@
  */
 #include "include/blan_linear_backward.h"
 
-#include <cblas.h>
 #include <string.h>
 
 #include "convolution_internal.h"
 #include "include/blan_parallel.h"
+#include "sgemm.h"
 
 enum { OUTPUTS = 32, COLUMNS = 512 }; /* of a task */
 
@@ -59,9 +59,8 @@ static void run_outputs(void *context, size_t index, size_t worker)
     const size_t inputs = inputs_of(s), step = out_step_of(s);
     for (size_t n = 0; n < s->batch; n++)
         memcpy(task->out + n * step + first, task->bias + first, outputs * sizeof(float));
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)s->batch, (int)outputs, (int)inputs, 1,
-                task->flat, (int)inputs, task->weights + first * inputs, (int)inputs, 1, task->out + first,
-                (int)step);
+    blan_k_sgemm(false, true, s->batch, outputs, inputs, task->flat, inputs, task->weights + first * inputs, inputs, 1,
+                 task->out + first, step);
 }
 
 void blan_k_linear_training_forward(const blan_k_linear_shape *shape, float *out, const float *x, const float *weights,
@@ -84,9 +83,8 @@ static void differentiate_weights(void *context, size_t index, size_t worker)
     const blan_k_linear_shape *s = task->shape;
     const size_t first = index * OUTPUTS, outputs = smaller(OUTPUTS, s->outputs - first);
     const size_t inputs = inputs_of(s), step = out_step_of(s);
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)outputs, (int)inputs, (int)s->batch, 1,
-                task->d_out + first, (int)step, task->flat, (int)inputs, task->accumulate ? 1 : 0,
-                task->d_weights + first * inputs, (int)inputs);
+    blan_k_sgemm(true, false, outputs, inputs, s->batch, task->d_out + first, step, task->flat, inputs,
+                 task->accumulate ? 1 : 0, task->d_weights + first * inputs, inputs);
     for (size_t out = first; out < first + outputs; out++) {
         double sum = task->accumulate ? task->d_bias[out] : 0;
         for (size_t n = 0; n < s->batch; n++)
@@ -102,9 +100,8 @@ static void differentiate_inputs(void *context, size_t index, size_t worker)
     const linear_task *task = context;
     const blan_k_linear_shape *s = task->shape;
     const size_t inputs = inputs_of(s), first = index * COLUMNS, columns = smaller(COLUMNS, inputs - first);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)s->batch, (int)columns, (int)s->outputs, 1,
-                task->d_out, (int)out_step_of(s), task->weights + first, (int)inputs, 0, task->flat + first,
-                (int)inputs);
+    blan_k_sgemm(false, false, s->batch, columns, s->outputs, task->d_out, out_step_of(s), task->weights + first, inputs,
+                 0, task->flat + first, inputs);
 }
 
 static void block_gradient(void *context, size_t index, size_t worker)

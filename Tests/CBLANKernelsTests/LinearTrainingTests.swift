@@ -1,5 +1,7 @@
 import BLANTensors
 import CBLANKernels
+import Foundation
+import Synchronization
 import Testing
 
 @Suite struct LinearTrainingTests {
@@ -99,18 +101,54 @@ import Testing
     try expectGradient("d_bias", dBias, of: layer.bias, at: spread(7), step: 1, tolerance: 1e-5, loss: loss)
   }
 
-  /// Several threads in OpenBLAS at once, many times: it must neither mix up their buffers nor change its results.
-  @Test func repeatedCallsAgree() throws {
-    let layer = try Layer(TensorShape(64, 4, 4), outputs: 130, batch: 4, seed: 55)
-    var shape = layer.shape
-    let expected = try layer.forwardReference()
-    let workspace = try layer.workspace(5)
-    let first = try poisoned(expected.count)
-    for round in 0..<200 {
-      let out = round == 0 ? first : try poisoned(expected.count)
-      blan_k_linear_training_forward(
-        &shape, out.pointer, layer.x.pointer, layer.weights.pointer, layer.bias.pointer, workspace.pointer, 5)
-      #expect(round == 0 ? relativeError(out, expected) < 3e-6 : sameBits(out, first), "round \(round)")
+  /// Several threads with products at once, so often that OpenBLAS without a lock around it (see sgemm.h) mixes up their
+  /// buffers.
+  @Test func concurrentCallsAgree() throws {
+    struct Work: @unchecked Sendable {
+      let layer: Layer
+      let workspace: AlignedBuffer<Float>
+      let expected: [AlignedBuffer<Float>]
+      let actual: [AlignedBuffer<Float>]
+
+      init(_ map: TensorShape, batch: Int) throws {
+        layer = try Layer(map, outputs: 64, batch: batch, seed: 55)
+        workspace = try layer.workspace(1)
+        let sizes = [batch * 64, layer.weights.count, 64]
+        expected = try sizes.map { try poisoned($0) }
+        actual = try sizes.map { try poisoned($0) }
+        run(into: expected)
+      }
+
+      func run(into results: [AlignedBuffer<Float>]) {
+        var shape = layer.shape
+        blan_k_linear_training_forward(
+          &shape, results[0].pointer, layer.x.pointer, layer.weights.pointer, layer.bias.pointer, workspace.pointer, 1)
+        blan_k_linear_backward(
+          &shape, nil, false, results[1].pointer, results[2].pointer, false, layer.dOut.pointer, layer.x.pointer,
+          layer.weights.pointer, workspace.pointer, 1)
+      }
+
+      /// Whether a round gives the same as the first.
+      func agrees() -> Bool {
+        run(into: actual)
+        return zip(actual, expected).allSatisfy { sameBits($0, $1) }
+      }
     }
+    let layers = [(64, 1, 3), (64, 4, 4), (64, 8, 8), (16, 4, 8)]
+    let threads = try (0..<6).map { _ in
+      try layers.map { channels, side, batch in try Work(TensorShape(channels, side, side), batch: batch) }
+    }
+    let differing = Mutex(0)
+    let finished = DispatchSemaphore(value: 0)
+    // More threads than cores: a product is interrupted in its middle again and again.
+    for (first, works) in threads.enumerated() {
+      Thread.detachNewThread {
+        let count = (0..<12_000).count { !works[(first + $0) % works.count].agrees() }
+        differing.withLock { $0 += count }
+        finished.signal()
+      }
+    }
+    for _ in threads { finished.wait() }
+    #expect(differing.withLock { $0 } == 0)
   }
 }

@@ -1,5 +1,5 @@
-/* A fully connected layer in training: weights lie as in the weights file, products are OpenBLAS's (serial, split over
-   our threads by rows, so that results do not depend on their number). */
+/* A fully connected layer in training: weights lie as in the weights file, products are OpenBLAS's (see sgemm.h), cut up by
+   the shape alone, so that results do not depend on the number of threads. */
 #ifndef BLAN_LINEAR_BACKWARD_H
 #define BLAN_LINEAR_BACKWARD_H
 

@@ -22,19 +22,23 @@ BLAN_INLINE void winograd2_output_line(v16 *restrict out, size_t step, const v16
     out[step] = m1 - m2 - m[3 * m_step];
 }
 
-/* The same for F(4x4, 3x3), interpolation points 0, ±1, ±2. */
+/* The same for F(4x4, 3x3), interpolation points 0, ±sqrt(1/2), ±sqrt(2) and infinity: with ±1 and ±2 the rounding error
+   of a layer is two to three times as large. */
+#define WINOGRAD_P 0.70710678118654752f
+#define WINOGRAD_Q 1.41421356237309505f
+
 BLAN_INLINE void winograd4_input_line(v16 *restrict out, size_t step, const v16 *restrict d, size_t d_step)
 {
     const v16 d0 = d[0], d1 = d[d_step], d2 = d[2 * d_step], d3 = d[3 * d_step], d4 = d[4 * d_step],
               d5 = d[5 * d_step];
-    const v16 even = d4 - 4 * d2, odd = d3 - 4 * d1;
-    const v16 even2 = d4 - d2, odd2 = 2 * (d3 - d1);
-    out[0] = 4 * d0 - 5 * d2 + d4;
+    const v16 even = d4 - 2 * d2, odd = WINOGRAD_P * (d3 - 2 * d1);
+    const v16 even2 = d4 - 0.5f * d2, odd2 = WINOGRAD_Q * (d3 - 0.5f * d1);
+    out[0] = d0 - 2.5f * d2 + d4;
     out[step] = even + odd;
     out[2 * step] = even - odd;
     out[3 * step] = even2 + odd2;
     out[4 * step] = even2 - odd2;
-    out[5 * step] = 4 * d1 - 5 * d3 + d5;
+    out[5 * step] = d1 - 2.5f * d3 + d5;
 }
 
 BLAN_INLINE void winograd4_output_line(v16 *restrict out, size_t step, const v16 *restrict m, size_t m_step)
@@ -42,9 +46,9 @@ BLAN_INLINE void winograd4_output_line(v16 *restrict out, size_t step, const v16
     const v16 m1 = m[m_step], m2 = m[2 * m_step], m3 = m[3 * m_step], m4 = m[4 * m_step];
     const v16 sum = m1 + m2, difference = m1 - m2, sum2 = m3 + m4, difference2 = m3 - m4;
     out[0] = m[0] + sum + sum2;
-    out[step] = difference + 2 * difference2;
-    out[2 * step] = sum + 4 * sum2;
-    out[3 * step] = difference + 8 * difference2 + m[5 * m_step];
+    out[step] = WINOGRAD_P * difference + WINOGRAD_Q * difference2;
+    out[2 * step] = 0.5f * sum + 2 * sum2;
+    out[3 * step] = 0.5f * WINOGRAD_P * difference + 2 * WINOGRAD_Q * difference2 + m[5 * m_step];
 }
 
 /* Copies an n x n window that reaches over an edge of the map, or lies in one that is enlarged; zeros outside. */
@@ -157,9 +161,9 @@ BLAN_INLINE void winograd2_weight_line(v16 *restrict out, size_t step, const v16
 BLAN_INLINE void winograd4_weight_line(v16 *restrict out, size_t step, const v16 *restrict g, size_t g_step)
 {
     const v16 g0 = g[0], g1 = g[g_step], g2 = g[2 * g_step];
-    const v16 outer = (-1.0f / 6) * (g0 + g2), middle = (-1.0f / 6) * g1;
-    const v16 outer2 = (1.0f / 24) * g0 + (1.0f / 6) * g2, middle2 = (1.0f / 12) * g1;
-    out[0] = 0.25f * g0;
+    const v16 outer = (-2.0f / 3) * (g0 + 0.5f * g2), middle = (-2.0f / 3 * WINOGRAD_P) * g1;
+    const v16 outer2 = (1.0f / 6) * (g0 + 2 * g2), middle2 = (1.0f / 6 * WINOGRAD_Q) * g1;
+    out[0] = g0;
     out[step] = outer + middle;
     out[2 * step] = outer - middle;
     out[3 * step] = outer2 + middle2;
@@ -215,9 +219,9 @@ static void winograd4_weights(float *u, size_t step, const blan_k_winograd_kerne
 BLAN_INLINE void winograd4_gradient_line(v16 *restrict out, size_t step, const v16 *restrict g, size_t g_step)
 {
     const v16 g0 = g[0], g1 = g[g_step], g2 = g[2 * g_step], g3 = g[3 * g_step];
-    const v16 even = (-1.0f / 6) * (g0 + g2), odd = (-1.0f / 6) * (g1 + g3);
-    const v16 even2 = (1.0f / 24) * g0 + (1.0f / 6) * g2, odd2 = (1.0f / 12) * g1 + (1.0f / 3) * g3;
-    out[0] = 0.25f * g0;
+    const v16 even = (-2.0f / 3) * (g0 + 0.5f * g2), odd = (-2.0f / 3 * WINOGRAD_P) * (g1 + 0.5f * g3);
+    const v16 even2 = (1.0f / 6) * (g0 + 2 * g2), odd2 = (1.0f / 6 * WINOGRAD_Q) * (g1 + 2 * g3);
+    out[0] = g0;
     out[step] = even + odd;
     out[2 * step] = even - odd;
     out[3 * step] = even2 + odd2;
@@ -254,8 +258,8 @@ BLAN_INLINE void winograd4_taps_line(v16 *restrict out, size_t step, const v16 *
 {
     const v16 m1 = m[m_step], m2 = m[2 * m_step], m3 = m[3 * m_step], m4 = m[4 * m_step];
     out[0] = m[0] + (m1 + m2) + (m3 + m4);
-    out[step] = (m1 - m2) + 2 * (m3 - m4);
-    out[2 * step] = (m1 + m2) + 4 * (m3 + m4) + m[5 * m_step];
+    out[step] = WINOGRAD_P * (m1 - m2) + WINOGRAD_Q * (m3 - m4);
+    out[2 * step] = 0.5f * (m1 + m2) + 2 * (m3 + m4) + m[5 * m_step];
 }
 
 /* taps[9][16]: the weight gradient that the products m[e * step] stand for, summed over chunks. */
