@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import blan
@@ -23,6 +24,16 @@ sys.path.insert(0, str(REPOSITORY / "Tests" / "Fixtures"))
 from blan_torch import BLAN, Configuration, load_model, save_model  # noqa: E402 (needs the path and torch)
 
 pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_torch_thread() -> Iterator[None]:
+    """PyTorch's threads and the library's would wait for each other's turns on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
 
 TOLERANCE = 1e-4
 SIZES = (64, 128, 224, 256)
@@ -88,7 +99,7 @@ def test_predictions_agree(tmp_path: Path, variant: int, order: str, size: int, 
     torch.manual_seed(1000 * variant + size + width)
     pixels = torch.rand(5, 3, size, size) * 4 - 2
     configuration = Configuration(input_size=size, width=width, attention=order, variant=variant)
-    network = settled(BLAN(configuration), torch.rand(8, 3, size, size) * 4 - 2)
+    network = settled(BLAN(configuration), torch.rand(4, 3, size, size) * 4 - 2)
     path = tmp_path / "reference.safetensors"
     save_model(path, network)
     references = expected(network, pixels)
@@ -181,7 +192,7 @@ def test_a_torchvision_encoder_is_imported_unchanged(tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     torch.manual_seed(34)
-    resnet = settled(torchvision_resnet34(), torch.rand(8, 3, 224, 224) * 4 - 2)
+    resnet = settled(torchvision_resnet34(), torch.rand(4, 3, 224, 224) * 4 - 2)
     pixels = torch.rand(2, 3, 224, 224) * 4 - 2
     maps = feature_maps(resnet, pixels)
     save_file(resnet.state_dict(), tmp_path / "resnet34.safetensors")
