@@ -56,7 +56,8 @@ swift_tests() { swift test --skip-build --disable-xctest "${debug_build[@]}"; }
 
 sanitized_tests() {
   swift build --build-tests "${sanitized_build[@]}" &&
-    swift test --skip-build --disable-xctest "${sanitized_build[@]}"
+    LSAN_OPTIONS="suppressions=$PWD/Tests/leaks.supp:print_suppressions=0" \
+      swift test --skip-build --disable-xctest "${sanitized_build[@]}"
 }
 
 c_programs() {
