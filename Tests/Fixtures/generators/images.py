@@ -10,9 +10,9 @@ import zlib
 
 import numpy as np
 from PIL import Image, ImageOps
-from safetensors.numpy import save_file
 
 from . import streams
+from .files import save_sorted
 
 SIZES = ((128, 128), (64, 64), (32, 32), (61, 47), (16, 90), (200, 30), (5, 3), (1, 1))
 ORIENTATION = 0x0112
@@ -101,6 +101,5 @@ def write(folder):
         expected["resized.{}x{}".format(*size)] = np.asarray(photograph.resize(size, Image.Resampling.BILINEAR))
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    arrays = {name: np.ascontiguousarray(pixels) for name, pixels in expected.items()}
-    save_file(arrays, folder / "expected.safetensors")
+    save_sorted(folder / "expected.safetensors", expected, {})
     print(f"{len(contents)} images, {len(SIZES)} sizes")

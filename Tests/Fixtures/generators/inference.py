@@ -7,9 +7,9 @@ metadata say for which network and seed. Weights and pixels come from streams an
 import numpy as np
 import torch
 from blan_torch import BLAN, ORDERS, VARIANTS, Configuration
-from safetensors.numpy import save_file
 
 from . import streams
+from .files import save_sorted
 
 BATCH = 5
 # (width, input size, attributes) of the cases in turn: every width meets several variants and orders
@@ -36,7 +36,7 @@ def case(index, variant, order):
     if size == 64:
         tensors |= {f"encoded.{i}": f[:2] for i, f in enumerate(out.encoded)}
     metadata = {"seed": seed, "batch": BATCH, "width": width, "input_size": size, "attributes": count}
-    return tensors, {key: str(value) for key, value in metadata.items()}
+    return tensors, metadata
 
 
 def healthy(tensors, name):
@@ -53,6 +53,6 @@ def write(folder):
         tensors, metadata = case(index, variant, order)
         name = f"v{variant}-{order}"
         healthy(tensors, name)
-        arrays = {key: np.ascontiguousarray(value.numpy().astype(np.float32)) for key, value in tensors.items()}
-        save_file(arrays, folder / f"{name}.safetensors", metadata)
+        arrays = {key: value.numpy().astype(np.float32) for key, value in tensors.items()}
+        save_sorted(folder / f"{name}.safetensors", arrays, metadata)
         print(f"{name}: {metadata}, scores up to {np.abs(arrays['scores']).max():.2f}")

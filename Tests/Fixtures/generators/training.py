@@ -23,9 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from blan_torch import BLAN, Configuration, LossWeights, Optimisation, losses
-from safetensors.numpy import save_file
 
 from . import streams
+from .files import save_sorted
 
 SAMPLES = 64
 STEPS = 10
@@ -167,9 +167,9 @@ def write(folder):
         tensors |= {f"running.{name}": value.numpy() for name, value in running.items()}
         tensors["labels"] = batch_of(case, torch.float64)[1].numpy()
         tensors |= {f"steps.{term}": values for term, values in steps.items()}
-        arrays = {key: np.ascontiguousarray(value, dtype=np.float32) for key, value in tensors.items()}
+        arrays = {key: np.asarray(value, dtype=np.float32) for key, value in tensors.items()}
         metadata = {"input_size": SIZE, "branch_scale": BRANCH_SCALE} | {
             k: v for k, v in vars(case).items() if k != "name"
         }
-        save_file(arrays, folder / f"{case.name}.safetensors", {key: str(value) for key, value in metadata.items()})
+        save_sorted(folder / f"{case.name}.safetensors", arrays, metadata)
         print(f"{case.name}: total {terms['total'].item():.3f}; rounding: gradients {change:.1e}, steps {drift:.1e}")
