@@ -7,7 +7,7 @@ public struct ImageView {
 
   public let width: Int
   public let height: Int
-  let pixels: blan_k_pixels
+  package let pixels: blan_k_pixels
 
   /// - Parameters:
   ///   - data: the first pixel of the top row.
