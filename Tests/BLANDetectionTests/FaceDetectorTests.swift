@@ -33,7 +33,10 @@ import Testing
     let expected = try image.withView { try detector.detect($0) }
     #expect(expected.count == 1)
     let rgb = Array(image.pixels.elements)
-    let bgra = (0..<image.width * image.height).flatMap { [rgb[3 * $0 + 2], rgb[3 * $0 + 1], rgb[3 * $0], 77] }
+    var bgra: [UInt8] = []
+    for pixel in 0..<image.width * image.height {
+      bgra += [rgb[3 * pixel + 2], rgb[3 * pixel + 1], rgb[3 * pixel], 77]
+    }
     let faces = try bgra.withUnsafeBufferPointer { bytes in
       let last = bytes.baseAddress.map { $0 + 4 * image.width * (image.height - 1) }
       let upsideDown = try ImageView(

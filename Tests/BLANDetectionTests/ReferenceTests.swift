@@ -14,13 +14,18 @@ import Testing
 
   private struct Description: Decodable {
     let photo: String
-    let min_face: Double
+    let minimumFace: Double
     let thresholds: [Float]
     let factor: Double
 
+    enum CodingKeys: String, CodingKey {
+      case photo, thresholds, factor
+      case minimumFace = "min_face"
+    }
+
     var options: DetectionOptions {
       var options = DetectionOptions()
-      options.minimumFace = min_face
+      options.minimumFace = minimumFace
       options.thresholds = thresholds
       options.factor = factor
       return options

@@ -27,7 +27,7 @@ import Testing
     var area = blan_k_area(
       in_x: c.region.x, in_y: c.region.y, in_width: c.region.width, in_height: c.region.height,
       out_width: c.out.width, out_height: c.out.height, x: part.0, y: part.1, width: part.2, height: part.3,
-      offset: 127.5, factor: 0.0078125)
+      offset: 100, factor: 0.0078125)
     let rowStep = part.2 + 3
     let planeStep = rowStep * part.3 + 5
     try bytes.withUnsafeBufferPointer { bytes in

@@ -1,8 +1,8 @@
 """facenet-pytorch's MTCNN, the reference of the face detector.
 
-Needs facenet-pytorch==2.6.0 (installed with --no-deps: its own bounds on versions are old), torch, torchvision, requests
-and tqdm. torchvision's builds on PyPI want the CUDA runtime for their compiled operators; where it is missing, `nms`, the
-only one that MTCNN uses, is computed here in numpy by the same rule.
+Needs facenet-pytorch==2.6.0 (installed with --no-deps: its own bounds on versions are old), torch, torchvision,
+requests and tqdm. torchvision's builds on PyPI want the CUDA runtime for their compiled operators; where it is missing,
+`nms`, the only one that MTCNN uses, is computed here in numpy by the same rule.
 """
 
 import importlib.util

@@ -1,7 +1,7 @@
 """Fixtures of the face detector: photos made from the bundled one, and what facenet-pytorch's MTCNN finds in them.
 
-faces/<name>.jpg are the photos; "astronaut" is examples/data/astronaut_full.jpg itself. faces/expected.safetensors has for
-each case <case>.boxes [n, 4], <case>.scores [n] and <case>.landmarks [n, 5, 2], the largest face first, and in its
+faces/<name>.jpg are the photos; "astronaut" is examples/data/astronaut_full.jpg itself. faces/expected.safetensors has
+for each case <case>.boxes [n, 4], <case>.scores [n] and <case>.landmarks [n, 5, 2], the largest face first, and in its
 metadata the photo and the options of the case.
 """
 
@@ -77,4 +77,5 @@ def write(folder):
         tensors |= {f"{case}.boxes": found.boxes, f"{case}.scores": found.scores, f"{case}.landmarks": found.landmarks}
         metadata[case] = json.dumps({"photo": photo} | options)
         print(f"{case}: {len(found.boxes)} faces", *np.round(found.scores, 4))
-    save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, folder / "expected.safetensors", metadata)
+    tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    save_file(tensors, folder / "expected.safetensors", metadata)

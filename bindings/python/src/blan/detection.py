@@ -187,6 +187,4 @@ def face_of(face: _structures.Face) -> Face:
 def _load_again(
     path: str, min_face: float, thresholds: tuple[float, ...], max_faces: int, factor: float, threads: int
 ) -> Detector:
-    return Detector(
-        path, min_face=min_face, thresholds=thresholds, max_faces=max_faces, factor=factor, threads=threads
-    )
+    return Detector(path, min_face=min_face, thresholds=thresholds, max_faces=max_faces, factor=factor, threads=threads)
