@@ -87,6 +87,16 @@ typedef struct blan_k_winograd_kernels {
     const float *scale;   /* [lanes]; NULL = 1 */
 } blan_k_winograd_kernels;
 
+/* A tile of a chain's convolution: see tiles/chain.h. */
+typedef struct blan_k_valid_tile {
+    const float *in; /* the first output pixel's window */
+    size_t channels, kernel;
+    size_t row_step, block_step; /* floats between rows, and between channel blocks, of the input */
+    const float *bias, *slope;   /* of the first block written; slope NULL = 1 */
+    float *out;
+    size_t out_block_step;
+} blan_k_valid_tile;
+
 typedef struct blan_k_tile_table {
     size_t tile_pixels; /* most pixels that multiply and direct take at once */
     size_t tile_blocks; /* most output blocks */
@@ -182,6 +192,15 @@ typedef struct blan_k_tile_table {
     void (*dot_lanes)(size_t count, float *sum, const float *a, const float *b);
     void (*multiply_backward)(size_t count, const blan_k_gated_pixels *pixels, bool accumulate);
     void (*sum_lanes)(size_t count, float *out, const float *lanes);
+
+    /* Chains, and the area resampling in front of them: see tiles/chain.h and tiles/area.h. Weights are
+       [kernel][kernel][channels][blocks][16]. */
+    void (*valid_map)(size_t pixels, size_t blocks, const blan_k_valid_tile *tile, const float *w);
+    void (*valid_planes)(size_t pixels, size_t blocks, const blan_k_valid_tile *tile, const float *w);
+    void (*pool_valid)(size_t out_width, size_t width, size_t size, size_t count, float *out,
+                       const float *const rows[3]);
+    void (*sum_bytes)(size_t count, uint32_t *sums, const uint8_t *bytes);
+    void (*finish_area)(size_t count, float *values, float rows, const float *columns, float offset, float factor);
 } blan_k_tile_table;
 
 extern const blan_k_tile_table blan_k_tiles_portable, blan_k_tiles_avx2, blan_k_tiles_avx512;

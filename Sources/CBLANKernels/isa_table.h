@@ -1,9 +1,11 @@
 /* The body of isa_portable.c, isa_avx2.c and isa_avx512.c: every tile function, compiled for the including file's
    target, gathered in the table it names. Before: TILE_PIXELS, TILE_BLOCKS, OUTER_CHANNELS,
    STEM_OUTER_PLANES and TILE_TABLE. */
+#include "tiles/area.h"
 #include "tiles/attention.h"
 #include "tiles/attention_backward.h"
 #include "tiles/batch_norm.h"
+#include "tiles/chain.h"
 #include "tiles/collect.h"
 #include "tiles/direct.h"
 #include "tiles/dot.h"
@@ -58,4 +60,9 @@ const blan_k_tile_table TILE_TABLE = {
     .dot_lanes = dot_lanes,
     .multiply_backward = multiply_backward,
     .sum_lanes = sum_lanes,
+    .valid_map = valid_map,
+    .valid_planes = valid_planes,
+    .pool_valid = pool_valid,
+    .sum_bytes = sum_bytes,
+    .finish_area = finish_area,
 };

@@ -1,4 +1,4 @@
-/* Resizing of 8-bit images, to the number equal to Pillow's resize(BILINEAR). */
+/* Resizing of 8-bit images: to the number equal to Pillow's resize(BILINEAR), or by area as torch's interpolate does. */
 #ifndef BLAN_IMAGE_KERNELS_H
 #define BLAN_IMAGE_KERNELS_H
 
@@ -31,5 +31,24 @@ typedef struct blan_k_similarity {
    centres, and places outside the image take its nearest pixel. */
 void blan_k_warp(const blan_k_pixels *in, const blan_k_similarity *similarity, size_t out_width, size_t out_height,
                  uint8_t *rgb, int threads);
+
+/* A part of an area resampling: the rectangle (in_x, in_y), in_width x in_height of an image becomes out_width x
+   out_height pixels, of which (x, y), width x height are wanted. Values v become (v - offset) * factor. All sizes are at
+   least 1 and at most 2^24; no output pixel touches more than 2^24 input pixels. */
+typedef struct blan_k_area {
+    size_t in_x, in_y, in_width, in_height;
+    size_t out_width, out_height;
+    size_t x, y, width, height;
+    float offset, factor;
+} blan_k_area;
+
+size_t blan_k_area_workspace_bytes(const blan_k_pixels *in, const blan_k_area *area);
+
+/* Writes the wanted part to three planes; steps are floats. Workspace is aligned to 64 bytes. Uses the calling thread
+   alone. */
+void blan_k_area_resample(const blan_k_pixels *in, const blan_k_area *area, float *planes, size_t row_step,
+                          size_t plane_step, void *workspace);
+void blan_k_area_resample_reference(const blan_k_pixels *in, const blan_k_area *area, float *planes, size_t row_step,
+                                    size_t plane_step);
 
 #endif

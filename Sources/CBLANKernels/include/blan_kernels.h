@@ -5,6 +5,7 @@
 #include "blan_attention.h"
 #include "blan_attention_backward.h"
 #include "blan_batch_norm.h"
+#include "blan_chain.h"
 #include "blan_convolution.h"
 #include "blan_image_kernels.h"
 #include "blan_isa.h"
