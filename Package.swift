@@ -49,12 +49,15 @@ let package = Package(
       name: "CBLANSupport",
       cSettings: [.unsafeFlags(["-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])]),
 
-    module("BLANTensors", ["CBLANSupport"]),
+    module("BLANTensors", ["CBLANSupport", "CBLANKernels"]),
     module("BLANNetwork", ["BLANTensors"]),
     module("BLANWeights", ["BLANTensors", "BLANNetwork"]),
     module("BLANImages", ["BLANTensors", "CBLANKernels", "CJPEG", "CPNG"]),
     module("BLANData", ["BLANTensors", "BLANImages", "CBLANKernels", "CZLIB"]),
-    module("BLANInference", ["BLANTensors", "BLANNetwork", "BLANWeights", "BLANImages", "CBLANKernels"]),
+    module("BLANDetection", ["BLANTensors", "BLANWeights", "BLANImages", "CBLANKernels"]),
+    module(
+      "BLANInference",
+      ["BLANTensors", "BLANNetwork", "BLANWeights", "BLANImages", "BLANDetection", "CBLANKernels"]),
     module(
       "BLANTraining",
       ["BLANTensors", "BLANNetwork", "BLANWeights", "BLANData", "BLANInference", "CBLANKernels"]),
@@ -62,7 +65,7 @@ let package = Package(
       "BLANExports",
       [
         "CBLAN", "CBLANKernels", "CBLANSupport", "BLANTensors", "BLANNetwork", "BLANWeights", "BLANImages", "BLANData",
-        "BLANInference",
+        "BLANDetection", "BLANInference",
         "BLANTraining",
       ]),
 
@@ -76,6 +79,7 @@ let package = Package(
     tests(of: "BLANWeights", ["BLANTestSupport"]),
     tests(of: "BLANImages", ["BLANTestSupport"]),
     tests(of: "BLANData"),
+    tests(of: "BLANDetection", ["BLANTestSupport"]),
     tests(of: "BLANInference", ["BLANTestSupport"]),
     tests(of: "BLANTraining", ["BLANTestSupport"]),
   ]

@@ -259,6 +259,61 @@ blan_status blan_predict_files(const blan_model *model, const char *const *paths
 blan_status blan_predict_encoded(const blan_model *model, const void *const *bytes, const size_t *lengths, size_t count,
                                  const blan_predict_options *options, float *probabilities, blan_status *statuses);
 
+/* ------------------------------------------------------------------------------------------------------- faces --- */
+
+/* A face detector: MTCNN (Zhang et al. 2016), which also finds five landmarks. It never changes after loading: any
+   number of threads may use one at the same time. */
+typedef struct blan_detector blan_detector;
+
+/* Loads a detector from a safetensors file such as models/mtcnn.safetensors. Of the options, threads counts: those that
+   a call works on. Returns what blan_model_load does. */
+blan_status blan_detector_load(const char *path, const blan_load_options *options, blan_detector **out);
+
+/* The same from memory; `bytes` may be freed once this returns. */
+blan_status blan_detector_load_memory(const void *bytes, size_t length, const blan_load_options *options,
+                                      blan_detector **out);
+
+/* Frees a detector. No call that uses it may be running. */
+void blan_detector_free(blan_detector *detector);
+
+/* Threads that a call with this detector works on; 0 for NULL. */
+int32_t blan_detector_threads(const blan_detector *detector);
+
+typedef struct blan_detect_options {
+    size_t struct_size;
+    double min_face;     /* side of the smallest face that is looked for, in pixels, from 12; the time goes with its
+                            inverse square */
+    float thresholds[3]; /* scores, above 0 and below 1, that a candidate must reach in P-Net, R-Net and O-Net */
+    int32_t max_faces;   /* only the largest so many; 0 = all */
+    double factor;       /* size of one level of the image pyramid to the next larger one's, 0.1 to 0.95 */
+} blan_detect_options;
+
+#define BLAN_DETECT_OPTIONS_INIT { sizeof(blan_detect_options), 20.0, { 0.6f, 0.7f, 0.7f }, 0, 0.709 }
+
+/* A face in pixels of the image. The box may reach a little over the image's edges. */
+typedef struct blan_face {
+    float x0, y0, x1, y1;
+    float score;           /* how sure the detector is, 0 to 1 */
+    float landmarks[5][2]; /* x, y in the order of blan_align_face: eyes, nose, mouth's corners, left ones first */
+} blan_face;
+
+/* Finds the faces of an image, upright or turned by some 20 degrees, the largest first. *count becomes their number, of
+   which the first `capacity` are written to `faces` (NULL for a capacity of 0). No face is no error: *count is then 0.
+   Returns INVALID_ARGUMENT, SHAPE for an image with a side above 32,768, OUT_OF_MEMORY. */
+blan_status blan_detect_faces(const blan_detector *detector, const blan_image *image,
+                              const blan_detect_options *options, blan_face *faces, size_t capacity, size_t *count);
+
+/* Warps a face that blan_detect_faces found to CelebA's aligned frame. Unlike blan_align_face it knows where this
+   detector puts its points, a pixel or so from where CelebA's are. Returns what blan_align_face does. */
+blan_status blan_align_detected(const blan_image *image, const blan_face *face, blan_bitmap **out);
+
+/* Finds the faces of a whole photo, aligns each as blan_align_detected does, and predicts its attributes.
+   Face i's outputs lie at i times their size: probabilities is capacity x N floats, and so are the options' outputs.
+   `faces` may be NULL. *count as above; only faces that are written are predicted. */
+blan_status blan_predict_faces(const blan_model *model, const blan_detector *detector, const blan_image *image,
+                               const blan_detect_options *detection, const blan_predict_options *options,
+                               blan_face *faces, float *probabilities, size_t capacity, size_t *count);
+
 /* -------------------------------------------------------------------------------------------------- new models --- */
 
 typedef int32_t blan_attention_order;

@@ -7,6 +7,15 @@ extension blan_load_options: Options {
   static var defaults: Self {
     Self(struct_size: MemoryLayout<Self>.size, threads: 0, precision: blan_precision(BLAN_PRECISION_F32))
   }
+
+  /// The threads that the options ask for, once all of them are found valid.
+  static func threads(_ options: UnsafePointer<Self>?) throws -> Int {
+    let options = try read(options)
+    guard options.precision == blan_precision(BLAN_PRECISION_F32) else {
+      throw BLANError.unsupported("precision is \(options.precision); expected BLAN_PRECISION_F32")
+    }
+    return try ThreadBudget.resolve(Int(options.threads))
+  }
 }
 
 @_cdecl("blan_model_load")
@@ -31,11 +40,7 @@ public func modelLoadMemory(
 private func load(_ file: @autoclosure () throws -> ModelFile, _ options: UnsafePointer<blan_load_options>?) throws
   -> OpaquePointer
 {
-  let options = try blan_load_options.read(options)
-  guard options.precision == blan_precision(BLAN_PRECISION_F32) else {
-    throw BLANError.unsupported("precision is \(options.precision); expected BLAN_PRECISION_F32")
-  }
-  let threads = try ThreadBudget.resolve(Int(options.threads))
+  let threads = try blan_load_options.threads(options)
   return ModelHandle(try FaceModel(file(), threads: threads)).retained()
 }
 

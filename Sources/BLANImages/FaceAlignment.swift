@@ -28,21 +28,32 @@ public enum FaceAlignment {
   /// the sense of least squares. Where it reduces the photo, the photo is first reduced by the antialiased filter, so
   /// that nothing flickers. Places outside the photo take its nearest pixel.
   ///
-  /// - Parameter landmarks: five points in pixels of the photo, in the template's order.
+  /// - Parameters:
+  ///   - landmarks: five points in pixels of the photo, in the template's order.
+  ///   - template: where these points belong in the frame.
   /// - Throws: `BLANError.invalidArgument` for points that are not finite or all in one place.
-  public static func align(_ view: ImageView, landmarks: [Point], threads: Int) throws -> Image {
-    var similarity = try fit(to: landmarks)
+  public static func align(
+    _ view: ImageView, landmarks: [Point], template: [Point] = template, threads: Int
+  ) throws -> Image {
+    var similarity = try fit(to: landmarks, from: template)
     let result = try Image(width: width, height: height)
     let reduction = hypot(similarity.a, similarity.b)
     guard reduction > 1 else {
       warp(view, &similarity, result, threads)
       return result
     }
-    let reducedWidth = max(1, Int((Double(view.width) / reduction).rounded()))
-    let reducedHeight = max(1, Int((Double(view.height) / reduction).rounded()))
-    let reduced = try Resizer.resize(view, width: reducedWidth, height: reducedHeight, threads: threads)
-    // The two factors differ by rounding alone; their mean keeps the transform a similarity.
-    let factor = (Double(reducedWidth) / Double(view.width) + Double(reducedHeight) / Double(view.height)) / 2
+    // Only the part that the frame shows is reduced: a face may be small in a large photo.
+    let (columns, rows) = extent(of: similarity, margin: 3 * reduction, in: view)
+    let part = view.part(columns: columns, rows: rows)
+    similarity.tx -= Double(columns.lowerBound)
+    similarity.ty -= Double(rows.lowerBound)
+    let reducedWidth = max(1, Int((Double(part.width) / reduction).rounded()))
+    let reducedHeight = max(1, Int((Double(part.height) / reduction).rounded()))
+    let reduced = try Resizer.resize(part, width: reducedWidth, height: reducedHeight, threads: threads)
+    // The two factors differ by rounding alone; the longer side's is the more exact, and one keeps it a similarity.
+    let factor =
+      part.width >= part.height
+      ? Double(reducedWidth) / Double(part.width) : Double(reducedHeight) / Double(part.height)
     similarity.a *= factor
     similarity.b *= factor
     // Pixel centres lie at half-integers of the area that is scaled.
@@ -50,6 +61,24 @@ public enum FaceAlignment {
     similarity.ty = (similarity.ty + 0.5) * factor - 0.5
     try reduced.withView { warp($0, &similarity, result, threads) }
     return result
+  }
+
+  /// The columns and rows of the view that the frame shows through the similarity, with a margin around for filters; at
+  /// least the nearest one.
+  private static func extent(
+    of similarity: blan_k_similarity, margin: Double, in view: ImageView
+  ) -> (columns: Range<Int>, rows: Range<Int>) {
+    func clipped(_ places: [Double], _ count: Int) -> Range<Int> {
+      let first = places.reduce(.infinity, min) - margin
+      let last = places.reduce(-.infinity, max) + margin
+      let lower = Int(max(0, min(first.rounded(.down), Double(count - 1))))
+      let upper = Int(max(0, min(last.rounded(.up), Double(count - 1))))
+      return lower..<upper + 1
+    }
+    let corners = [(0, 0), (width, 0), (0, height), (width, height)].map { (Double($0.0), Double($0.1)) }
+    let columns = corners.map { similarity.a * $0.0 - similarity.b * $0.1 + similarity.tx }
+    let rows = corners.map { similarity.b * $0.0 + similarity.a * $0.1 + similarity.ty }
+    return (clipped(columns, view.width), clipped(rows, view.height))
   }
 
   private static func warp(
@@ -60,7 +89,7 @@ public enum FaceAlignment {
   }
 
   /// The least-squares similarity from the template's frame to the landmarks' (Umeyama 1991, without reflection).
-  static func fit(to landmarks: [Point]) throws -> blan_k_similarity {
+  static func fit(to landmarks: [Point], from template: [Point] = template) throws -> blan_k_similarity {
     guard landmarks.count == template.count else {
       throw BLANError.invalidArgument("there are \(landmarks.count) landmarks; expected \(template.count)")
     }

@@ -7,7 +7,7 @@ public struct ImageView {
 
   public let width: Int
   public let height: Int
-  let pixels: blan_k_pixels
+  package let pixels: blan_k_pixels
 
   /// - Parameters:
   ///   - data: the first pixel of the top row.
@@ -31,5 +31,21 @@ public struct ImageView {
     pixels = blan_k_pixels(
       data: data, width: width, height: height, row_step: rowStride == 0 ? rowBytes : rowStride,
       pixel_step: format.bytesPerPixel, channels: format.channels)
+  }
+
+  /// A part of another view, which holds it.
+  private init(_ pixels: blan_k_pixels) {
+    width = pixels.width
+    height = pixels.height
+    self.pixels = pixels
+  }
+
+  /// The part of the view in the given columns and rows, of which there is at least one each, inside the view.
+  func part(columns: Range<Int>, rows: Range<Int>) -> ImageView {
+    var part = pixels
+    part.data = pixels.data.map { $0 + rows.lowerBound * pixels.row_step + columns.lowerBound * pixels.pixel_step }
+    part.width = columns.count
+    part.height = rows.count
+    return ImageView(part)
   }
 }

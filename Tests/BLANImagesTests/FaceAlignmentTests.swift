@@ -83,6 +83,23 @@ import Testing
     #expect(ImageFixture.difference(ImageFixture.picture(face), ImageFixture.picture(photo)) <= 1)
   }
 
+  /// A photo that is reduced gives its places alike wherever the face lies in it, its edges and beyond included.
+  @Test(arguments: [(-300.0, -200.0), (0, 0), (1500, 900), (2700, 1900), (9000, 40), (-5000, -5000)])
+  func aReducedPhotoIsSampledAtItsPlaces(x: Double, y: Double) throws {
+    let photo = try gradient(width: 3000, height: 2200)
+    let landmarks = moved(scale: 4.3, degrees: 8, x: x, y: y)
+    let similarity = try FaceAlignment.fit(to: landmarks)
+    let face = try photo.withView { try FaceAlignment.align($0, landmarks: landmarks, threads: 1) }
+    for (column, row) in [(0, 0), (177, 0), (0, 217), (177, 217), (88, 135), (20, 190)] {
+      let (u, v) = (Double(column), Double(row))
+      let across = min(max(similarity.a * u - similarity.b * v + similarity.tx, 0), 2999)
+      let down = min(max(similarity.b * u + similarity.a * v + similarity.ty, 0), 2199)
+      let pixel = face.pixels.pointer + 3 * (row * face.width + column)
+      #expect(abs(Double(pixel[0]) - 255 * across / 2999) < 2, "(\(column), \(row))")
+      #expect(abs(Double(pixel[1]) - 255 * down / 2199) < 2, "(\(column), \(row))")
+    }
+  }
+
   @Test func placesOutsideTakeTheNearestPixel() throws {
     let photo = try Image(width: 20, height: 20)
     photo.pixels.elements.update(repeating: 77)

@@ -43,6 +43,8 @@ typedef struct job {
     blan_model *model;
     float *pixels;
     const char *path;
+    blan_detector *detector;
+    blan_bitmap *photo;
 } job;
 
 static void predict_from_pixels(void *argument)
@@ -83,7 +85,7 @@ static void predict_changing_sizes(void *argument)
 static void load_predict_free(void *argument)
 {
     const job *self = argument;
-    const job other = {fixture_model(1), self->pixels, NULL};
+    const job other = {.model = fixture_model(1), .pixels = self->pixels};
     predict_from_pixels((void *)&other);
     blan_model_free(other.model);
 }
@@ -93,6 +95,27 @@ static void fail_to_load(void *argument)
     const job *self = argument;
     blan_model *model;
     CHECK(blan_model_load(self->path, NULL, &model) == BLAN_ERROR_FORMAT && model == NULL);
+}
+
+/* Whole photos of changing sizes, faces among them. */
+static void find_and_predict_faces(void *argument)
+{
+    static size_t turn;
+    const job *self = argument;
+    blan_image image = blan_bitmap_image(self->photo);
+    image.width -= (int32_t)(turn++ % 5 * 31);
+    float probabilities[2 * N];
+    size_t count = 0;
+    CHECK_OK(blan_predict_faces(self->model, self->detector, &image, NULL, NULL, NULL, probabilities, 2, &count));
+    CHECK(count >= 1);
+}
+
+static void load_and_free_a_detector(void *argument)
+{
+    (void)argument;
+    blan_detector *detector = NULL;
+    CHECK_OK(blan_detector_load("models/mtcnn.safetensors", NULL, &detector));
+    blan_detector_free(detector);
 }
 
 static void *predict_and_end(void *argument)
@@ -110,8 +133,11 @@ static void predict_on_new_thread(void *argument)
 
 int main(void)
 {
-    job self = {fixture_model(1), fixture_floats(LARGEST_BATCH * FIXTURE_IMAGE_FLOATS, 4),
-                fixture_file("face.png", png_file, sizeof png_file)};
+    job self = {.model = fixture_model(1),
+                .pixels = fixture_floats(LARGEST_BATCH * FIXTURE_IMAGE_FLOATS, 4),
+                .path = fixture_file("face.png", png_file, sizeof png_file)};
+    CHECK_OK(blan_detector_load("models/mtcnn.safetensors", NULL, &self.detector));
+    CHECK_OK(blan_bitmap_load("Tests/Fixtures/faces/several.jpg", NULL, &self.photo));
     leaves_nothing_behind(predict_from_pixels, &self, 1000, "predicting from pixels");
     leaves_nothing_behind(predict_changing_batches, &self, 400, "predicting batches of 1 to 8");
     leaves_nothing_behind(predict_from_file, &self, 500, "predicting from files");
@@ -119,6 +145,10 @@ int main(void)
     leaves_nothing_behind(load_predict_free, &self, 100, "loading and freeing");
     leaves_nothing_behind(fail_to_load, &self, 300, "loading what is no model");
     leaves_nothing_behind(predict_on_new_thread, &self, 50, "predicting on short-lived threads");
+    leaves_nothing_behind(find_and_predict_faces, &self, 60, "finding and predicting faces");
+    leaves_nothing_behind(load_and_free_a_detector, &self, 30, "loading and freeing detectors");
+    blan_bitmap_free(self.photo);
+    blan_detector_free(self.detector);
     blan_model_free(self.model);
     free(self.pixels);
     return check_end();

@@ -3,7 +3,7 @@ import CBLANKernels
 /// Runs `count` tasks on at most `threads` threads through the kernels' one door to OpenMP.
 ///
 /// - Parameter task: gets the task's index and the worker's, 0 to `threads` - 1; runs on several threads at once.
-func parallelFor(threads: Int, count: Int, _ task: (_ index: Int, _ worker: Int) -> Void) {
+package func parallelFor(threads: Int, count: Int, _ task: (_ index: Int, _ worker: Int) -> Void) {
   withoutActuallyEscaping(task) { task in
     var box = TaskBox(run: task)
     withUnsafeMutablePointer(to: &box) { box in
