@@ -4,7 +4,7 @@
 # May be run again at any time: what is there already is left alone.
 #
 # Usage: scripts/quickstart.sh [PHOTO...]
-#   PHOTO  JPEG or PNG files, each one face framed like CelebA's; without any, the bundled examples/data/astronaut.jpg
+#   PHOTO  JPEG or PNG files; without any, the bundled examples/data/astronaut_full.jpg
 set -euo pipefail
 
 case ${1-} in
@@ -19,7 +19,7 @@ for photo in "$@"; do
   photos+=("$(realpath "$photo")")
 done
 cd "$(dirname "$0")/.."
-[ ${#photos[@]} -gt 0 ] || photos=(examples/data/astronaut.jpg)
+[ ${#photos[@]} -gt 0 ] || photos=(examples/data/astronaut_full.jpg)
 
 log=build/quickstart.log
 page=build/quickstart.html
@@ -71,5 +71,5 @@ echo
 
 cat <<END
 The page with bars and attention maps: file://$PWD/$page
-Next: .venv/bin/blan predict your-face.jpg     .venv/bin/blan --help     README.md
+Next: .venv/bin/blan predict your-photo.jpg     .venv/bin/blan --help     README.md
 END

@@ -9,7 +9,7 @@ command -v chromium >/dev/null || { echo "scripts/report-picture.sh: no chromium
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-.venv/bin/blan predict examples/data/astronaut.jpg --html "$scratch/page.html" --quiet
+.venv/bin/blan predict examples/data/astronaut_full.jpg --html "$scratch/page.html" --quiet
 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1240,1400 \
   --screenshot="$scratch/page.png" "file://$scratch/page.html" >/dev/null 2>&1
 

@@ -44,7 +44,7 @@ swift_style() { swift format lint --strict --recursive Package.swift Sources Tes
 
 python_style() {
   local folders=()
-  for folder in bindings/python examples benchmarks Tests; do
+  for folder in bindings/python examples benchmarks scripts Tests; do
     [ -z "$(find "$folder" -name '*.py' -print -quit 2>/dev/null)" ] || folders+=("$folder")
   done
   [ ${#folders[@]} -gt 0 ] || { echo "no Python files yet"; return 77; }

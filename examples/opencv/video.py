@@ -78,7 +78,7 @@ def main() -> int:
         smoothed = Smoothed(arguments.keep)
         for number, frame in enumerate(frames(arguments.source)):
             face = frame[y : y + height, x : x + width] if arguments.box else frame
-            probabilities = smoothed(model.predict(face, color="bgr").probabilities)
+            probabilities = smoothed(model.predict(face, aligned=True, color="bgr").probabilities)
             best = np.argsort(-probabilities)[: arguments.top]
             lines = [f"{model.names[i]} {probabilities[i]:.2f}" for i in best]
             print(f"{number}: {', '.join(lines)}")

@@ -15,8 +15,14 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="session")
 def photo() -> Path:
-    """The bundled photo."""
+    """The bundled face, aligned."""
     return REPOSITORY / "examples" / "data" / "astronaut.jpg"
+
+
+@pytest.fixture(scope="session")
+def whole_photo() -> Path:
+    """The photo that the bundled one was cut out of."""
+    return REPOSITORY / "examples" / "data" / "astronaut_full.jpg"
 
 
 @pytest.fixture(scope="session")

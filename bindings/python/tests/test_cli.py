@@ -36,44 +36,44 @@ def folder(tmp_path, photo):
 
 
 def test_json(model_path, model, photo):
-    result = run("predict", photo, "--model", model_path, "--json")
+    result = run("predict", "--aligned", photo, "--model", model_path, "--json")
     assert result.exit_code == 0
     line = json.loads(result.stdout)
-    assert line == json.loads(json.dumps(model.predict(photo).to_dict()))
+    assert line == json.loads(json.dumps(model.predict(photo, aligned=True).to_dict()))
     assert "NOT TRAINED" in result.stderr
 
 
 def test_folders_are_searched(model_path, folder):
-    result = run("predict", folder, "--model", model_path, "--json")
+    result = run("predict", "--aligned", folder, "--model", model_path, "--json")
     sources = [json.loads(line)["source"] for line in result.stdout.splitlines()]
     assert sources == [str(folder / "a.jpg"), str(folder / "below" / "b.JPEG")]
 
 
 def test_csv(model_path, model, folder, photo, tmp_path):
     out = tmp_path / "out.csv"
-    result = run("predict", folder, "missing.jpg", "--model", model_path, "--csv", out, "--batch", 2)
+    result = run("predict", "--aligned", folder, "missing.jpg", "--model", model_path, "--csv", out, "--batch", 2)
     assert result.exit_code == 1
     assert result.stdout == ""
     rows = list(csv.DictReader(out.open()))
     assert [row["status"] for row in rows] == ["ok", "ok", "FileError"]
     assert {row["trained"] for row in rows} == {"false"}
     values = [float(rows[0][name]) for name in model.names]
-    np.testing.assert_allclose(values, model.predict(photo).probabilities, atol=1e-6)
+    np.testing.assert_allclose(values, model.predict(photo, aligned=True).probabilities, atol=1e-6)
     assert all(rows[2][name] == "" for name in model.names)
     assert "missing.jpg" in result.stderr and "1 of 3" in result.stderr
 
 
 def test_csv_to_stdout(model_path, model, photo):
-    result = run("predict", photo, "--model", model_path, "--csv", "-")
+    result = run("predict", "--aligned", photo, "--model", model_path, "--csv", "-")
     rows = list(csv.reader(io.StringIO(result.stdout)))
     assert rows[0] == ["path", "status", "trained", *model.names]
     assert len(rows) == 2
 
 
 def test_table(model_path, model, photo):
-    result = run("predict", photo, "--model", model_path)
+    result = run("predict", "--aligned", photo, "--model", model_path)
     assert result.exit_code == 0
-    for name, probability in model.predict(photo).ranked():
+    for name, probability in model.predict(photo, aligned=True).ranked():
         assert f"{name.replace('_', ' ')} " in result.stdout
         assert f"{100 * probability:.1f} %" in result.stdout
     assert "NOT TRAINED" in result.stdout
@@ -82,7 +82,7 @@ def test_table(model_path, model, photo):
 
 def test_table_beside_files(model_path, photo, tmp_path):
     page, out = tmp_path / "page.html", tmp_path / "out.csv"
-    result = run("predict", photo, "--model", model_path, "--table", "--html", page, "--csv", out)
+    result = run("predict", "--aligned", photo, "--model", model_path, "--table", "--html", page, "--csv", out)
     assert result.exit_code == 0
     assert str(photo) in result.stdout and "Mouth Slightly Open" in result.stdout
     assert page.exists() and out.exists()
@@ -90,7 +90,7 @@ def test_table_beside_files(model_path, photo, tmp_path):
 
 def test_html(model_path, folder, tmp_path):
     page = tmp_path / "page.html"
-    result = run("predict", folder, "--model", model_path, "--html", page)
+    result = run("predict", "--aligned", folder, "--model", model_path, "--html", page)
     assert result.exit_code == 0
     assert result.stdout == ""
     assert str(page) in result.stderr
@@ -98,21 +98,21 @@ def test_html(model_path, folder, tmp_path):
 
 
 def test_threshold(model_path, photo, model):
-    result = run("predict", photo, "--model", model_path, "--json", "--threshold", 0)
+    result = run("predict", "--aligned", photo, "--model", model_path, "--json", "--threshold", 0)
     assert len(json.loads(result.stdout)["attributes"]) == len(model.names)
 
 
 def test_skip_predicts_the_rest_and_stop_does_not(model_path, photo):
-    skipped = run("predict", "gone.jpg", photo, "--model", model_path, "--json")
+    skipped = run("predict", "--aligned", "gone.jpg", photo, "--model", model_path, "--json")
     assert skipped.exit_code == 1
     assert len(skipped.stdout.splitlines()) == 2
-    stopped = run("predict", "gone.jpg", photo, "--model", model_path, "--json", "--on-error", "stop")
+    stopped = run("predict", "--aligned", "gone.jpg", photo, "--model", model_path, "--json", "--on-error", "stop")
     assert stopped.exit_code == 1
     assert [json.loads(line)["source"] for line in stopped.stdout.splitlines()] == ["gone.jpg"]
 
 
 def test_quiet(model_path, photo, tmp_path):
-    result = run("predict", photo, "--model", model_path, "--csv", tmp_path / "o.csv", "--quiet")
+    result = run("predict", "--aligned", photo, "--model", model_path, "--csv", tmp_path / "o.csv", "--quiet")
     assert "wrote" not in result.stderr
 
 
@@ -136,7 +136,7 @@ def test_wrong_usage_is_status_two(arguments):
 
 
 def test_an_empty_folder_is_wrong_usage(tmp_path):
-    result = run("predict", tmp_path)
+    result = run("predict", "--aligned", tmp_path)
     assert result.exit_code == 2
     assert "no JPEG or PNG" in result.stderr
 
@@ -210,7 +210,7 @@ def command(*arguments, **options):
 
 
 def test_the_program_itself(model_path, photo):
-    result = command("predict", photo, "--model", model_path, "--json")
+    result = command("predict", "--aligned", photo, "--model", model_path, "--json")
     assert result.returncode == 0
     assert json.loads(result.stdout)["source"] == str(photo)
 
@@ -245,7 +245,8 @@ def test_version():
 
 
 def test_a_closed_pipe_ends_the_program_quietly(model_path, photo):
-    shell = f"{sys.executable} -m blan.cli predict --json --batch 1 --model {model_path} {f'{photo} ' * 200} | head -1"
+    options = f"--aligned --json --batch 1 --model {model_path}"
+    shell = f"{sys.executable} -m blan.cli predict {options} {f'{photo} ' * 200} | head -1"
     result = subprocess.run(shell, shell=True, capture_output=True, text=True, check=False)
     assert len(result.stdout.splitlines()) == 1
     assert "Traceback" not in result.stderr and "Exception" not in result.stderr
@@ -253,7 +254,17 @@ def test_a_closed_pipe_ends_the_program_quietly(model_path, photo):
 
 def test_interrupt_leaves_whole_rows(model_path, photo, tmp_path):
     out = tmp_path / "out.csv"
-    arguments = ["predict", *[str(photo)] * 20000, "--model", str(model_path), "--csv", str(out), "--batch", "4"]
+    arguments = [
+        "predict",
+        "--aligned",
+        *[str(photo)] * 20000,
+        "--model",
+        str(model_path),
+        "--csv",
+        str(out),
+        "--batch",
+        "4",
+    ]
     # A shell starts background jobs with interrupts ignored, which would be inherited.
     process = subprocess.Popen(
         [sys.executable, "-m", "blan.cli", *arguments],

@@ -54,75 +54,75 @@ def test_thread_count_out_of_range(model_path, threads):
 
 def test_missing_photo(model):
     with pytest.raises(blan.FileError, match=r"nowhere\.jpg"):
-        model.predict("nowhere.jpg")
+        model.predict("nowhere.jpg", aligned=True)
 
 
 def test_damaged_photo(model, photo):
     with pytest.raises(blan.FormatError):
-        model.predict(photo.read_bytes()[:3000])
+        model.predict(photo.read_bytes()[:3000], aligned=True)
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a" + bytes(50)])
 def test_other_kinds_of_bytes(model, data):
     with pytest.raises((blan.UnsupportedError, blan.FormatError, blan.InvalidArgumentError)):
-        model.predict(data)
+        model.predict(data, aligned=True)
 
 
 def test_photo_above_the_pixel_limit(model, photo):
     with pytest.raises(blan.InvalidArgumentError, match="178"):
-        model.predict(photo, maximum_pixels=1000)
+        model.predict(photo, maximum_pixels=1000, aligned=True)
 
 
 @pytest.mark.parametrize("path", ["", "face\0.jpg", b"face\0.jpg".decode()])
 def test_strings_that_are_no_path(model, path):
     with pytest.raises(blan.InvalidArgumentError, match="not a path"):
-        model.predict(path)
+        model.predict(path, aligned=True)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.uint16, bool])
 def test_wrong_dtype(model, dtype):
     with pytest.raises(blan.InvalidArgumentError, match=f"dtype {np.dtype(dtype)}; expected uint8"):
-        model.predict(np.zeros((10, 10, 3), dtype=dtype))
+        model.predict(np.zeros((10, 10, 3), dtype=dtype), aligned=True)
 
 
 @pytest.mark.parametrize("shape", [(5,), (10, 10, 2), (3, 10, 10), (0, 10, 3), (10, 0), (1, 1, 1, 1, 1)])
 def test_wrong_shape(model, shape):
     with pytest.raises(blan.ShapeError, match="shape"):
-        model.predict(np.zeros(shape, dtype=np.uint8))
+        model.predict(np.zeros(shape, dtype=np.uint8), aligned=True)
 
 
 def test_channels_first_is_explained(model):
     with pytest.raises(blan.ShapeError, match=r"transpose\(1, 2, 0\)"):
-        model.predict(np.zeros((3, 20, 20), dtype=np.uint8))
+        model.predict(np.zeros((3, 20, 20), dtype=np.uint8), aligned=True)
 
 
 @pytest.mark.parametrize("photo", [3, None, 2.5, object()])
 def test_wrong_type(model, photo):
     with pytest.raises(blan.InvalidArgumentError, match=type(photo).__name__):
-        model.predict(photo)
+        model.predict(photo, aligned=True)
 
 
 @pytest.mark.parametrize("options", [{"color": "hsv"}, {"on_error": "ignore"}, {"threshold": 1.5}, {"threshold": -1}])
 def test_wrong_options(model, faces, options):
     with pytest.raises(blan.InvalidArgumentError, match=next(iter(options))):
-        model.predict(faces[0], **options)
+        model.predict(faces[0], **options, aligned=True)
 
 
 def test_a_bad_photo_is_named_by_its_place(model, photo, faces):
     with pytest.raises(blan.FileError, match=r"photo 2 of 3: .*gone\.jpg"):
-        model.predict([photo, faces[0], "gone.jpg"])
+        model.predict([photo, faces[0], "gone.jpg"], aligned=True)
 
 
 def test_keep_predicts_the_others(model, photo, faces):
     bad = ["gone.jpg", photo.read_bytes()[:100], np.zeros((2, 2)), 7]
     mixed = [photo, bad[0], faces[0], bad[1], bad[2], photo.read_bytes(), bad[3]]
-    results = model.predict(mixed, on_error="keep", scores=True)
+    results = model.predict(mixed, on_error="keep", scores=True, aligned=True)
     kinds = [type(result.error).__name__ for result in results]
     assert kinds[1] == "FileError" and kinds[3] == "FormatError"
     assert kinds[4] == kinds[6] == "InvalidArgumentError"
     for index in (0, 2, 5):
         assert results[index].error is None
-        expected = model.predict(mixed[index], scores=True).scores
+        expected = model.predict(mixed[index], scores=True, aligned=True).scores
         np.testing.assert_allclose(results[index].scores, expected, rtol=1e-5, atol=1e-5)
     for index in (1, 3, 4, 6):
         assert np.isnan(results[index].probabilities).all()
@@ -159,6 +159,6 @@ def test_wrong_tensor(model):
 
 def test_closed_model(model_path, photo):
     with blan.load(model_path) as network:
-        network.predict(photo)
+        network.predict(photo, aligned=True)
     with pytest.raises(blan.InvalidArgumentError, match="closed"):
-        network.predict(photo)
+        network.predict(photo, aligned=True)

@@ -55,7 +55,7 @@ def found(model, data):
 
 
 def test_figures_are_those_of_the_predictions(model, data, found):
-    predictions = model.predict(data.paths)
+    predictions = model.predict(data.paths, aligned=True)
     assert found.probabilities.shape == (COUNT, len(model.names))
     np.testing.assert_array_equal(found.probabilities, [p.probabilities for p in predictions])
     for attribute in ("Smiling", "Male"):
@@ -84,7 +84,7 @@ def test_unknown_labels_count_for_nothing(model, found):
 def test_levels_are_those_of_the_scores(model, data, found):
     index = model.names.index("Smiling")
     truth = data.labels[:, 0] > 0
-    scores = np.array([p.scores for p in model.predict(data.paths, scores=True)])
+    scores = np.array([p.scores for p in model.predict(data.paths, scores=True, aligned=True)])
     expected = [np.mean((scores[:, level, index, 1] >= scores[:, level, index, 0]) == truth) for level in range(5)]
     assert found.levels.names == ("AC_1", "AC_2", "AC_3", "AC_4", "s_5", "fused")
     np.testing.assert_allclose(found.levels.attributes[:5, index], expected)
@@ -201,7 +201,7 @@ def test_calibration_is_stored_and_used(model_path, data, tmp_path):
         index = before.names.index(attribute)
         assert second.balanced_accuracy[index] >= max(first.balanced_accuracy[index], 0.5)
         # The probability is sigmoid((z1 - z0) / t).
-        logits = after.predict(data.paths[0], logits=True).logits[index].astype(np.float64)
+        logits = after.predict(data.paths[0], logits=True, aligned=True).logits[index].astype(np.float64)
         expected = 1 / (1 + np.exp(-(logits[1] - logits[0]) / fitted.temperatures[index]))
         assert second.probabilities[0, index] == pytest.approx(expected, rel=1e-4, abs=1e-6)
 

@@ -21,14 +21,15 @@ def run(script, *arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_predict(photo, model, model_path, tmp_path):
+def test_predict(whole_photo, model, model_path, tmp_path):
     page = tmp_path / "page.html"
-    result = run("python/predict.py", photo, "gone.jpg", "--model", model_path, "--html", page)
+    result = run("python/predict.py", whole_photo, "gone.jpg", "--model", model_path, "--html", page)
     assert result.returncode == 1
     assert "not trained" in result.stderr and "gone.jpg" in result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0] == str(photo)
-    expected = {name: f"{100 * p:.1f}" for name, p in model.predict(photo).attributes.items()}
+    (face,) = model.predict(whole_photo)
+    assert lines[0] == f"{whole_photo}, face at 140, 62"
+    expected = {name: f"{100 * p:.1f}" for name, p in face.attributes.items()}
     assert {line.split()[0]: line.split()[1] for line in lines[1:]} == expected
     assert page.read_text().count("<article") == 2
 
@@ -57,7 +58,7 @@ def test_opencv(video, model, model_path):
     capture = cv2.VideoCapture(str(video))
     for number, line in enumerate(lines):
         _, frame = capture.read()
-        expected = model.predict(frame[:, :, ::-1].copy())
+        expected = model.predict(frame[:, :, ::-1].copy(), aligned=True)
         assert line.startswith(f"{number}: ")
         for item in line.split(": ", 1)[1].split(", "):
             name, value = item.split()

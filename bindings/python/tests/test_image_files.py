@@ -37,16 +37,16 @@ def test_exif_orientation(model, picture, kind, orientation):
     pixels = blan.read_image(data)
     assert pixels.shape == ((44, 60, 3) if orientation >= 5 else (60, 44, 3))
     assert np.abs(pixels - by_pillow(data)).max() <= (1 if kind == "JPEG" else 0)
-    by_bytes = model.predict(data, scores=True).scores
-    assert np.array_equal(by_bytes, model.predict(pixels, scores=True).scores)
+    by_bytes = model.predict(data, scores=True, aligned=True).scores
+    assert np.array_equal(by_bytes, model.predict(pixels, scores=True, aligned=True).scores)
 
 
 def test_orientation_is_applied_to_pil_images(model, picture):
     exif = Image.Exif()
     exif[0x0112] = 6
     data = encoded(picture, "PNG", exif=exif)
-    opened = model.predict(Image.open(io.BytesIO(data)), scores=True).scores
-    assert np.array_equal(opened, model.predict(data, scores=True).scores)
+    opened = model.predict(Image.open(io.BytesIO(data)), scores=True, aligned=True).scores
+    assert np.array_equal(opened, model.predict(data, scores=True, aligned=True).scores)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
@@ -54,8 +54,8 @@ def test_png_modes(model, picture, mode):
     data = encoded(picture.convert(mode), "PNG")
     pixels = blan.read_image(data)
     assert np.array_equal(pixels, by_pillow(data))
-    by_bytes = model.predict(data, scores=True).scores
-    assert np.array_equal(by_bytes, model.predict(Image.open(io.BytesIO(data)), scores=True).scores)
+    by_bytes = model.predict(data, scores=True, aligned=True).scores
+    assert np.array_equal(by_bytes, model.predict(Image.open(io.BytesIO(data)), scores=True, aligned=True).scores)
 
 
 def test_png_palette_with_transparency(picture):

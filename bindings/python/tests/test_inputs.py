@@ -11,7 +11,7 @@ from PIL import Image
 
 
 def scores(model, photo, **options):
-    return model.predict(photo, scores=True, **options).scores
+    return model.predict(photo, scores=True, **options, aligned=True).scores
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_read_only_arrays_are_accepted(model, pixels, expected):
 
 
 def test_four_dimensional_array_is_a_batch(model, pixels, expected):
-    results = model.predict(np.stack([pixels, pixels]), scores=True)
+    results = model.predict(np.stack([pixels, pixels]), scores=True, aligned=True)
     assert [np.array_equal(result.scores, expected) for result in results] == [True, True]
 
 
@@ -129,17 +129,17 @@ def test_objects_with_array_protocol_are_accepted(model, pixels, expected):
 
 def test_mixed_kinds_keep_their_order(model, photo, pixels, faces):
     kinds = [faces[0], str(photo), faces[1], photo.read_bytes(), Image.fromarray(faces[2]), photo]
-    together = model.predict(kinds, scores=True)
-    alone = [model.predict(kind, scores=True) for kind in kinds]
+    together = model.predict(kinds, scores=True, aligned=True)
+    alone = [model.predict(kind, scores=True, aligned=True) for kind in kinds]
     assert [result.source for result in together] == [result.source for result in alone]
     for one, other in zip(together, alone, strict=True):
         np.testing.assert_allclose(one.scores, other.scores, rtol=1e-5, atol=1e-5)
 
 
 def test_generators_and_tuples_give_lists(model, faces):
-    assert len(model.predict(face for face in faces)) == len(faces)
-    assert len(model.predict(tuple(faces))) == len(faces)
-    assert model.predict([]) == []
+    assert len(model.predict((face for face in faces), aligned=True)) == len(faces)
+    assert len(model.predict(tuple(faces), aligned=True)) == len(faces)
+    assert model.predict([], aligned=True) == []
 
 
 def test_aligned_face_has_celebas_frame(photo):
@@ -159,4 +159,4 @@ def test_alignment_takes_a_bgr_array(photo):
 def test_preprocess_and_predict_tensor_equal_predict(model, photo):
     tensor = model.preprocess(photo)
     assert tensor.shape == (3, 64, 64)
-    assert np.array_equal(model.predict_tensor(tensor[np.newaxis])[0], model.predict(photo).probabilities)
+    assert np.array_equal(model.predict_tensor(tensor[np.newaxis])[0], model.predict(photo, aligned=True).probabilities)

@@ -64,7 +64,7 @@ def test_no_thread_before_the_first_work_and_no_more_than_asked(model_path, phot
         model = blan.load(sys.argv[1], threads=int(sys.argv[3]))
         for photos in ([sys.argv[2]] * 10, sys.argv[2]):
             assert threads() <= limit, (before, threads())
-            model.predict(photos)
+            model.predict(photos, aligned=True)
         assert threads() <= limit, (before, threads())
     """
     for count in (1, 2, 3):
@@ -77,10 +77,10 @@ def test_cpu_time_stays_within_one_thread(model_path, photo):
         import sys, time
         import blan
         model = blan.load(sys.argv[1], threads=1)
-        model.predict([sys.argv[2]] * 8)
+        model.predict([sys.argv[2]] * 8, aligned=True)
         wall, cpu = time.perf_counter(), time.process_time()
         while time.perf_counter() - wall < 1:
-            model.predict([sys.argv[2]] * 8)
+            model.predict([sys.argv[2]] * 8, aligned=True)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         assert cpu <= 1.1 * wall, (cpu, wall)
         """,
@@ -95,7 +95,7 @@ def test_threads_sleep_between_calls(model_path, photo):
         import sys, time
         import blan
         model = blan.load(sys.argv[1], threads=2)
-        model.predict([sys.argv[2]] * 8)
+        model.predict([sys.argv[2]] * 8, aligned=True)
         time.sleep(0.5)
         cpu = time.process_time()
         time.sleep(1)
@@ -132,7 +132,7 @@ def test_failures_are_quiet_too(model_path, photo):
         model = blan.load(sys.argv[1])
         data = open(sys.argv[2], "rb").read()
         for cut in range(0, len(data), 500):
-            model.predict(data[:cut] or b"x", on_error="keep")
+            model.predict(data[:cut] or b"x", on_error="keep", aligned=True)
         for bad in (b"", b"x" * 100, data):
             try:
                 blan.load(bad)
@@ -154,9 +154,9 @@ def test_other_libraries_before_and_after(model_path, photo):
             importlib.import_module(name)
         import blan, numpy
         model = blan.load(sys.argv[1], threads=2)
-        first = model.predict(sys.argv[2]).probabilities
+        first = model.predict(sys.argv[2], aligned=True).probabilities
         numpy.ones((300, 300)) @ numpy.ones((300, 300))
-        assert numpy.array_equal(model.predict(sys.argv[2]).probabilities, first)
+        assert numpy.array_equal(model.predict(sys.argv[2], aligned=True).probabilities, first)
     """
     for order in ("before", "after"):
         passes(program, model_path, photo, order)
@@ -172,10 +172,10 @@ def test_beside_torch(model_path, photo, order):
             import torch
         import blan, numpy
         model = blan.load(sys.argv[1], threads=2)
-        first = model.predict(sys.argv[2]).probabilities
+        first = model.predict(sys.argv[2], aligned=True).probabilities
         import torch
         (torch.ones(400, 400) @ torch.ones(400, 400)).sum()
-        assert numpy.array_equal(model.predict(sys.argv[2]).probabilities, first)
+        assert numpy.array_equal(model.predict(sys.argv[2], aligned=True).probabilities, first)
         """,
         model_path,
         photo,
@@ -193,11 +193,11 @@ def test_worker_processes(model_path, photo, method, tmp_path):
 
             def work(arguments):
                 model, photo = arguments
-                return model.predict(photo).probabilities
+                return model.predict(photo, aligned=True).probabilities
 
             if __name__ == "__main__":
                 model = blan.load(sys.argv[1], threads=1)
-                expected = model.predict(sys.argv[2]).probabilities
+                expected = model.predict(sys.argv[2], aligned=True).probabilities
                 with multiprocessing.get_context(sys.argv[3]).Pool(2) as pool:
                     for result in pool.map(work, [(model, sys.argv[2])] * 4):
                         assert numpy.array_equal(result, expected)
@@ -214,13 +214,13 @@ def test_a_forked_child_uses_its_parents_model(model_path, photo):
         import os, sys
         import blan, numpy
         model = blan.load(sys.argv[1], threads=2)
-        expected = model.predict([sys.argv[2]] * 3)[0].probabilities
+        expected = model.predict([sys.argv[2]] * 3, aligned=True)[0].probabilities
         child = os.fork()
         if child == 0:
-            same = numpy.array_equal(model.predict([sys.argv[2]] * 3)[0].probabilities, expected)
+            same = numpy.array_equal(model.predict([sys.argv[2]] * 3, aligned=True)[0].probabilities, expected)
             os._exit(0 if same else 3)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert numpy.array_equal(model.predict([sys.argv[2]] * 3)[0].probabilities, expected)
+        assert numpy.array_equal(model.predict([sys.argv[2]] * 3, aligned=True)[0].probabilities, expected)
         """,
         model_path,
         photo,
@@ -240,8 +240,8 @@ def test_memory_is_flat_over_predictions_of_every_size(model_path, photo):
         faces = [random.integers(0, 256, (*size, 3), dtype=numpy.uint8) for size in sizes]
         def round():
             for count in (1, 3, 8, 1):
-                model.predict(faces * count, scores=True, attention=True, embeddings=True)
-                model.predict([data] * count + [sys.argv[2], data[:500]], on_error="keep")
+                model.predict(faces * count, scores=True, attention=True, embeddings=True, aligned=True)
+                model.predict([data] * count + [sys.argv[2], data[:500]], on_error="keep", aligned=True)
         for _ in range(10):
             round()
         before = resident()
@@ -264,8 +264,8 @@ def test_memory_is_flat_over_loads_and_short_threads(model_path, photo):
         shared = blan.load(sys.argv[1], threads=1)
         def round():
             with blan.load(sys.argv[1], threads=2) as model:
-                model.predict(sys.argv[2])
-            thread = Thread(target=shared.predict, args=(sys.argv[2],))
+                model.predict(sys.argv[2], aligned=True)
+            thread = Thread(target=shared.predict, args=(sys.argv[2],), kwargs={"aligned": True})
             thread.start()
             thread.join()
         for _ in range(20):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-COMMAND = [sys.executable, "-m", "blan.cli", "predict", "--batch", "8"]
+COMMAND = [sys.executable, "-m", "blan.cli", "predict", "--aligned", "--batch", "8"]
 
 
 def on_a_terminal(command: list[str]) -> tuple[int, str]:
@@ -39,7 +39,7 @@ def test_the_bar_moves(model_path, photo, tmp_path):
     assert status == 0
     shown = [int(number) for number in re.findall(rf"(\d+)/{count}", screen)]
     assert shown == sorted(shown) and len(set(shown)) >= 3
-    assert "faces/s" in screen
+    assert "photos/s" in screen
     with (tmp_path / "out.csv").open() as file:
         assert sum(1 for _ in file) == 1 + count
 

@@ -15,7 +15,7 @@ CELEBA_NAMES = 40
 def test_default_model_predicts(photo):
     with blan.load() as model:
         assert len(model.names) == CELEBA_NAMES and "Smiling" in model.names
-        face = model.predict(photo)
+        face = model.predict(photo, aligned=True)
     assert face.probabilities.shape == (CELEBA_NAMES,)
     assert ((face.probabilities >= 0) & (face.probabilities <= 1)).all()
     assert face.trained == model.trained
@@ -24,7 +24,9 @@ def test_default_model_predicts(photo):
 def test_loading_from_bytes_equals_loading_from_a_file(model, model_path, photo):
     from_bytes = blan.load(model_path.read_bytes())
     assert from_bytes.path == ""
-    assert np.array_equal(from_bytes.predict(photo).probabilities, model.predict(photo).probabilities)
+    assert np.array_equal(
+        from_bytes.predict(photo, aligned=True).probabilities, model.predict(photo, aligned=True).probabilities
+    )
 
 
 def test_description(model):
@@ -42,7 +44,7 @@ def test_own_attributes(tmp_path, photo):
     path = tmp_path / "three.safetensors"
     blan.init(path, width=8, input_size=64, attributes=["scarf", "freckles", "élan"], variant=1)
     model = blan.load(path)
-    face = model.predict(photo, attention=True, scores=True)
+    face = model.predict(photo, attention=True, scores=True, aligned=True)
     assert model.names == ("scarf", "freckles", "élan")
     assert face.scores.shape == (5, 3, 2)
     assert face.attention == ()
@@ -57,7 +59,7 @@ def test_seeds(tmp_path):
 
 
 def test_outputs_on_request(model, photo):
-    face = model.predict(photo, scores=True, logits=True, embeddings=True, attention=True)
+    face = model.predict(photo, scores=True, logits=True, embeddings=True, attention=True, aligned=True)
     assert face.scores.shape == (5, CELEBA_NAMES, 2)
     np.testing.assert_allclose(face.scores[:4].sum(axis=0), face.scores[4], rtol=1e-4, atol=1e-4)
     difference = (face.logits[:, 1] - face.logits[:, 0]).astype(np.float64)
@@ -65,17 +67,17 @@ def test_outputs_on_request(model, photo):
     assert face.embeddings.shape == (4, model.config["width"] * 8)
     assert [level.shape for level in face.attention] == [(16, 16), (8, 8), (4, 4)]
     assert all(((level >= 0) & (level <= 1)).all() for level in face.attention)
-    bare = model.predict(photo)
+    bare = model.predict(photo, aligned=True)
     assert bare.scores is bare.logits is bare.embeddings is bare.attention is None
 
 
 def test_attributes_are_those_above_the_threshold(model, photo):
-    face = model.predict(photo)
+    face = model.predict(photo, aligned=True)
     expected = {name for name, p in zip(face.names, face.probabilities, strict=True) if p >= 0.5}
     assert set(face.attributes) == expected
     values = list(face.attributes.values())
     assert values == sorted(values, reverse=True)
-    assert set(model.predict(photo, threshold=0).attributes) == set(face.names)
+    assert set(model.predict(photo, threshold=0, aligned=True).attributes) == set(face.names)
     assert face["Smiling"] == pytest.approx(face.probabilities[face.names.index("Smiling")])
     with pytest.raises(KeyError, match="Grumpy"):
         face["Grumpy"]
@@ -84,7 +86,7 @@ def test_attributes_are_those_above_the_threshold(model, photo):
 def test_to_dict_is_json(model, photo):
     import json
 
-    content = json.loads(json.dumps(model.predict(photo).to_dict()))
+    content = json.loads(json.dumps(model.predict(photo, aligned=True).to_dict()))
     assert content["source"] == str(photo)
     assert content["trained"] is False
     assert list(content["probabilities"]) == list(model.names)
@@ -93,17 +95,17 @@ def test_to_dict_is_json(model, photo):
 
 def test_a_photo_does_not_depend_on_its_batch(model, faces):
     photos = [faces[i % len(faces)] for i in range(19)]
-    together = model.predict(photos, scores=True)
+    together = model.predict(photos, scores=True, aligned=True)
     for photo, result in zip(photos, together, strict=True):
-        alone = model.predict(photo, scores=True)
+        alone = model.predict(photo, scores=True, aligned=True)
         np.testing.assert_allclose(result.probabilities, alone.probabilities, atol=1e-6)
         np.testing.assert_allclose(result.scores, alone.scores, rtol=1e-6, atol=1e-6 * np.abs(alone.scores).max())
 
 
 def test_stream_equals_predict(model, faces):
     photos = [faces[i % len(faces)] for i in range(7)]
-    streamed = list(model.stream(iter(photos), batch=3))
-    expected = model.predict(photos)
+    streamed = list(model.stream(iter(photos), batch=3, aligned=True))
+    expected = model.predict(photos, aligned=True)
     assert len(streamed) == 7
     for one, other in zip(streamed, expected, strict=True):
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
@@ -117,16 +119,16 @@ def test_stream_takes_no_more_photos_than_it_needs(model, faces):
             taken.append(1)
             yield face
 
-    next(model.stream(photos(), batch=2))
+    next(model.stream(photos(), batch=2, aligned=True))
     assert len(taken) == 2
 
 
 def test_eight_threads_with_one_model_get_the_same_bits(model, faces):
-    expected = [model.predict(face, scores=True).scores for face in faces]
+    expected = [model.predict(face, scores=True, aligned=True).scores for face in faces]
 
     def work(_worker: int) -> bool:
         return all(
-            np.array_equal(model.predict(face, scores=True).scores, scores)
+            np.array_equal(model.predict(face, scores=True, aligned=True).scores, scores)
             for _ in range(4)
             for face, scores in zip(faces, expected, strict=True)
         )
@@ -139,14 +141,16 @@ def test_results_do_not_depend_on_the_thread_count(model_path, faces):
     one, three = (blan.load(model_path, threads=count) for count in (1, 3))
     assert (one.threads, three.threads) == (1, 3)
     for face in faces:
-        assert np.array_equal(one.predict(face, scores=True).scores, three.predict(face, scores=True).scores)
+        assert np.array_equal(
+            one.predict(face, scores=True, aligned=True).scores, three.predict(face, scores=True, aligned=True).scores
+        )
 
 
 def test_closing_during_a_call_is_safe(model_path, faces):
     with ThreadPoolExecutor(4) as pool:
         for _ in range(5):
             model = blan.load(model_path)
-            calls = [pool.submit(model.predict, faces * 4) for _ in range(4)]
+            calls = [pool.submit(model.predict, faces * 4, aligned=True) for _ in range(4)]
             model.close()
             for call in calls:
                 try:
@@ -159,7 +163,9 @@ def test_pickling_loads_the_file_again(model_path, photo):
     model = blan.load(model_path, threads=1)
     again = pickle.loads(pickle.dumps(model))
     assert again.threads == 1
-    assert np.array_equal(again.predict(photo).probabilities, model.predict(photo).probabilities)
+    assert np.array_equal(
+        again.predict(photo, aligned=True).probabilities, model.predict(photo, aligned=True).probabilities
+    )
 
 
 def test_a_model_from_bytes_is_not_pickled(model_path):
@@ -173,4 +179,6 @@ def test_the_file_may_go_once_it_is_loaded(tmp_path, model, model_path, photo):
     network = blan.load(copy)
     copy.write_bytes(b"")
     copy.unlink()
-    assert np.array_equal(network.predict(photo).probabilities, model.predict(photo).probabilities)
+    assert np.array_equal(
+        network.predict(photo, aligned=True).probabilities, model.predict(photo, aligned=True).probabilities
+    )

@@ -17,7 +17,7 @@ from PIL import Image
 @pytest.fixture(scope="module")
 def page(model, photo, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "page.html"
-    predictions = model.predict([photo, "gone <b>.jpg"], attention=True, on_error="keep")
+    predictions = model.predict([photo, "gone <b>.jpg"], attention=True, on_error="keep", aligned=True)
     blan.write_report(path, predictions, model)
     return path.read_text(encoding="utf-8")
 
@@ -46,13 +46,13 @@ def test_elements_are_balanced(page):
 
 
 def test_every_attribute_has_its_value(page, model, photo):
-    for name, probability in model.predict(photo).ranked():
+    for name, probability in model.predict(photo, aligned=True).ranked():
         pattern = f'<span class="name">{name.replace("_", " ")}</span>.*?<span class="value">([0-9.]+)'
         assert float(re.search(pattern, page, re.DOTALL)[1]) == pytest.approx(100 * probability, abs=0.051)
 
 
 def test_present_and_absent_are_told_apart(page, model, photo):
-    count = len(model.predict(photo).attributes)
+    count = len(model.predict(photo, aligned=True).attributes)
     assert re.findall(r"<h3>(.*?) <small>(\d+)", page) == [
         ("Present", str(count)),
         ("Not present", str(len(model.names) - count)),
@@ -89,7 +89,7 @@ def test_untrained_is_said(page):
 
 def test_photos_from_memory(model, faces, tmp_path):
     large = np.tile(faces[0], (10, 10, 1))
-    predictions = model.predict([large])
+    predictions = model.predict([large], aligned=True)
     blan.write_report(tmp_path / "page.html", predictions, model, photos=[large])
     page = (tmp_path / "page.html").read_text()
     data = re.search(r"data:image/png;base64,([A-Za-z0-9+/=]+)", page)[1]
@@ -101,7 +101,7 @@ def test_photos_from_memory(model, faces, tmp_path):
 
 def test_an_unwritable_page(model, photo, tmp_path):
     with pytest.raises(blan.FileError, match="nowhere"):
-        blan.write_report(tmp_path / "nowhere" / "page.html", [model.predict(photo)], model)
+        blan.write_report(tmp_path / "nowhere" / "page.html", [model.predict(photo, aligned=True)], model)
 
 
 def test_png_writer_is_read_back_by_pillow():

@@ -17,6 +17,8 @@ STRUCTS = {
     "blan_image": _structures.Image,
     "blan_decode_options": _structures.DecodeOptions,
     "blan_predict_options": _structures.PredictOptions,
+    "blan_detect_options": _structures.DetectOptions,
+    "blan_face": _structures.Face,
     "blan_network_options": _structures.NetworkOptions,
     "blan_dataset_options": _structures.DatasetOptions,
     "blan_evaluate_options": _structures.EvaluateOptions,

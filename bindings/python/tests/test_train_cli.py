@@ -232,7 +232,7 @@ def test_finetune_in_one_call(whole, tmp_path):
     )
     with model:
         assert model.names == ("Red",) and model.trained
-        assert model.predict(Dataset.open(data).paths[0]).error is None
+        assert model.predict(Dataset.open(data).paths[0], aligned=True).error is None
     assert len(history.epochs) == 2 and history.best_epoch in (1, 2)
     assert {event.event for event in events} == {"step", "validation", "epoch"}
     with pytest.raises(blan.InvalidArgumentError, match="epoch_count"):

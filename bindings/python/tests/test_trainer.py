@@ -186,7 +186,7 @@ def test_export(trainer, batch, parts, tmp_path, storage):
     trainer.export(tmp_path / "model.safetensors", storage)
     with blan.load(tmp_path / "model.safetensors") as model:
         assert model.trained and model.names == shapes.ATTRIBUTES
-        assert model.predict(parts[0].paths[0]).error is None
+        assert model.predict(parts[0].paths[0], aligned=True).error is None
     with pytest.raises(blan.InvalidArgumentError, match="storage"):
         trainer.export(tmp_path / "model.safetensors", "f8")
 

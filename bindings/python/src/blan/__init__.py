@@ -3,16 +3,17 @@
     import blan
 
     model = blan.load()                      # or blan.load("mine.safetensors")
-    face = model.predict("face.jpg")         # a path, bytes, a PIL image or an RGB array; or a list of them
-    print(face.attributes)                   # {"Smiling": 0.97, "Young": 0.91, ...}
+    for face in model.predict("photo.jpg"):  # a path, bytes, a PIL image or an RGB array; or a list of them
+        print(face.face.box, face.attributes)  # where it is, and {"Smiling": 0.97, "Young": 0.91, ...}
 
 Importing the package loads nothing, starts no thread and writes nothing; the library is loaded at the first call.
 """
 
 from .alignment import align_face
-from .bundled import default_model_path
+from .bundled import default_detector_path, default_model_path
 from .creation import import_encoder, init
 from .dataset import Dataset
+from .detection import Detector, Face, faces_from_yunet
 from .errors import (
     BlanError,
     CancelledError,
@@ -39,7 +40,9 @@ __all__ = [
     "CancelledError",
     "Cost",
     "Dataset",
+    "Detector",
     "Evaluation",
+    "Face",
     "FileError",
     "FineTuned",
     "FormatError",
@@ -59,7 +62,9 @@ __all__ = [
     "align_face",
     "balanced_weights",
     "calibrate",
+    "default_detector_path",
     "default_model_path",
+    "faces_from_yunet",
     "finetune",
     "import_encoder",
     "init",

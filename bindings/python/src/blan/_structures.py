@@ -8,6 +8,7 @@ from ctypes import (
     POINTER,
     c_bool,
     c_char_p,
+    c_double,
     c_float,
     c_int32,
     c_int64,
@@ -64,6 +65,31 @@ class PredictOptions(ctypes.Structure):
         ("maximum_pixels", c_uint64),
         ("on_error", ItemError),
         ("user", c_void_p),
+    )
+
+
+class DetectOptions(ctypes.Structure):
+    """blan_detect_options."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("min_face", c_double),
+        ("thresholds", c_float * 3),
+        ("max_faces", c_int32),
+        ("factor", c_double),
+    )
+
+
+class Face(ctypes.Structure):
+    """blan_face."""
+
+    _fields_ = (
+        ("x0", c_float),
+        ("y0", c_float),
+        ("x1", c_float),
+        ("y1", c_float),
+        ("score", c_float),
+        ("landmarks", (c_float * 2) * 5),
     )
 
 

@@ -1,4 +1,4 @@
-"""The model that comes with the package."""
+"""The model and the face detector that come with the package."""
 
 from __future__ import annotations
 
@@ -15,8 +15,17 @@ def default_model_path() -> str:
     Raises:
         FileError: neither is there.
     """
-    places = [folder / "models" / "default.safetensors" for folder in (_PACKAGE, _PACKAGE.parents[3])]
+    return _bundled("default.safetensors", "model")
+
+
+def default_detector_path() -> str:
+    """Path of the face detector, likewise."""
+    return _bundled("mtcnn.safetensors", "face detector")
+
+
+def _bundled(name: str, what: str) -> str:
+    places = [folder / "models" / name for folder in (_PACKAGE, _PACKAGE.parents[3])]
     for place in places:
         if place.exists():
             return str(place)
-    raise FileError(f"the package holds no default model (looked at {places[0]}): name a model file")
+    raise FileError(f"the package holds no {what} (looked at {places[0]}): name a file")

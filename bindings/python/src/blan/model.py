@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import numpy as np
 
-from . import _batch, _structures
+from . import _batch, _faces, _structures
 from ._library import check, library
 from .bundled import default_model_path
+from .detection import Detector, Face, photo_pixels
 from .errors import BlanError, InvalidArgumentError, ShapeError
 from .images import Color, FilePath, Photo, Pixels, Source, pixels_of, read_image, source_of
 from .prediction import Prediction
@@ -105,17 +107,29 @@ class Model:
         maps = (call.blan_model_attention_size(out, i) for i in range(call.blan_model_attention_count(out)))
         self._layout = _batch.Layout(count, call.blan_model_embedding_size(out), tuple(maps))
         self._threads_asked = threads
+        self._detector: Detector | None = None
+        self._detector_lock = threading.Lock()
 
     @overload
-    def predict(self, photos: Photo, **options: Any) -> Prediction: ...
+    def predict(self, photos: Photo, *, aligned: Literal[False] = False, **options: Any) -> list[Prediction]: ...
 
     @overload
-    def predict(self, photos: Iterable[Photo], **options: Any) -> list[Prediction]: ...
+    def predict(
+        self, photos: Iterable[Photo], *, aligned: Literal[False] = False, **options: Any
+    ) -> list[list[Prediction]]: ...
+
+    @overload
+    def predict(self, photos: Photo, *, aligned: Literal[True], **options: Any) -> Prediction: ...
+
+    @overload
+    def predict(self, photos: Iterable[Photo], *, aligned: Literal[True], **options: Any) -> list[Prediction]: ...
 
     def predict(
         self,
         photos: Photo | Iterable[Photo],
         *,
+        aligned: bool = False,
+        detector: Detector | None = None,
         color: Color = "rgb",
         threshold: float | None = None,
         scores: bool = False,
@@ -124,44 +138,56 @@ class Model:
         attention: bool = False,
         on_error: OnError = "raise",
         maximum_pixels: int = 0,
-    ) -> Prediction | list[Prediction]:
-        """Predicts the attributes of one face or of many.
+    ) -> Prediction | list[Prediction] | list[list[Prediction]]:
+        """Predicts the attributes of every face in one photo or in many.
 
-        The photos are face crops framed like CelebA's aligned images (see `align_face`); no face is searched for. They
-        may have any size: they are resized to the network's input inside. Other threads run meanwhile.
+        Faces are found and aligned first. Photos that are face crops framed like CelebA's aligned images already (see
+        `align_face`) are taken as they are with `aligned=True`; they may have any size. Other threads run meanwhile.
 
         Args:
             photos: one photo (a path, the bytes of a JPEG or PNG, a PIL image, an array of uint8: HxWx3, HxWx4 or
                 HxW), or an iterable of them, kinds mixed as you like, or an array NxHxWxC.
+            aligned: the photos are aligned crops: no face is looked for.
+            detector: what finds the faces; None = the bundled detector with its defaults, on the model's threads.
             color: order of the channels of arrays, "rgb" or "bgr" (OpenCV's).
             threshold: the probability from which an attribute counts as present, instead of the model's own.
             scores: also return each classifier's scores; see `Prediction` for this and the next three.
             logits: also return the decision before its softmax.
             embeddings: also return T_1..T_4.
             attention: also return the spatial attention maps.
-            on_error: "raise" the error of the first photo that cannot be read, or "keep" it in `Prediction.error` and
-                predict the others.
+            on_error: "raise" the error of the first photo that cannot be read, or "keep" it in the `Prediction.error`
+                of its only prediction and predict the others.
             maximum_pixels: a larger file is refused before it is decoded; 0 = 178,956,970.
 
         Returns:
-            One Prediction for one photo, otherwise a list in the order of the photos.
+            For one photo the list of its faces, the largest first, each with its `Prediction.face`; it is empty where
+            there is no face. For many photos a list of such lists in their order. With `aligned=True` a single
+            Prediction stands in place of each list.
 
         Raises:
             BlanError: with `on_error="raise"`, a photo cannot be read; the class says why.
         """
         wanted = _batch.Wanted(scores, logits, embeddings, attention)
+        if aligned and detector is not None:
+            raise InvalidArgumentError("aligned crops are not looked at by a detector: give one or the other")
         single = _is_single(photos)
         run = _Run(self, color, wanted, on_error, maximum_pixels, self._checked_thresholds(threshold))
-        predictions = run([photos] if single else list(photos))  # type: ignore[list-item, arg-type]
-        return predictions[0] if single else predictions
+        chosen = [photos] if single else list(photos)  # type: ignore[list-item, arg-type]
+        found = run(chosen) if aligned else run.search(chosen, detector or self._bundled_detector())
+        return found[0] if single else found
 
-    def stream(self, photos: Iterable[Photo], *, batch: int = 32, **options: Any) -> Iterator[Prediction]:
+    def stream(
+        self, photos: Iterable[Photo], *, batch: int = 32, **options: Any
+    ) -> Iterator[list[Prediction]] | Iterator[Prediction]:
         """Predicts photos in turn, `batch` at a time: for more photos than should be in memory at once.
 
         Args:
             photos: as in `predict`; the iterable is read as the predictions are taken.
             batch: photos in one call, from 1.
             **options: those of `predict`.
+
+        Yields:
+            For each photo the list of its faces, or its Prediction with `aligned=True`.
         """
         if batch < 1:
             raise InvalidArgumentError(f"batch is {batch}; expected 1 or more")
@@ -257,6 +283,13 @@ class Model:
     def close(self) -> None:
         """Frees the model once no call uses it any more. Further calls raise InvalidArgumentError."""
         self._handle = None
+
+    def _bundled_detector(self) -> Detector:
+        """The detector that comes with the package, loaded at the first photo that needs it."""
+        with self._detector_lock:
+            if self._detector is None:
+                self._detector = Detector(threads=self.threads)
+            return self._detector
 
     def _open(self) -> _Handle:
         """The handle, which stays valid for as long as the caller refers to it."""
@@ -361,7 +394,29 @@ class _Run:
         except BlanError as error:
             return error
 
-    def _prediction(self, outputs: _batch.Outputs, row: int, source: Source | BlanError) -> Prediction:
+    def search(self, photos: list[Photo], detector: Detector) -> list[list[Prediction]]:
+        """Predicts the faces that the detector finds in each photo."""
+        handle = self.model._open()
+        results: list[list[Prediction]] = []
+        for photo in photos:
+            source = self._source(photo)
+            try:
+                if isinstance(source, BlanError):
+                    raise source
+                pixels = photo_pixels(photo, self.color, self.maximum_pixels)
+                faces, outputs = _faces.run(handle.pointer, self.model._layout, self.wanted, detector, pixels)
+                results.append([self._prediction(outputs, row, source, face) for row, face in enumerate(faces)])
+            except BlanError as error:
+                failed = _batch.Outputs(self.model._layout, self.wanted, 1)
+                failed.errors = [error]
+                results.append([self._prediction(failed, 0, source)])
+                if self.on_error == "raise":
+                    self._raise(results[-1][0], len(results) - 1, len(photos))
+        return results
+
+    def _prediction(
+        self, outputs: _batch.Outputs, row: int, source: Source | BlanError, face: Face | None = None
+    ) -> Prediction:
         def part(array: np.ndarray | None) -> np.ndarray | None:
             return None if array is None else array[row]
 
@@ -371,6 +426,7 @@ class _Run:
             thresholds=self.thresholds,
             trained=self.model.trained,
             source=os.fsdecode(source) if isinstance(source, FilePath) else "",
+            face=face,
             error=outputs.errors[row],
             scores=part(outputs.scores),
             logits=part(outputs.logits),
@@ -378,10 +434,16 @@ class _Run:
             attention=outputs.maps_of(row),
         )
 
-    @staticmethod
-    def _raise_first(predictions: list[Prediction | None]) -> None:
+    @classmethod
+    def _raise_first(cls, predictions: list[Prediction | None]) -> None:
         for index, prediction in enumerate(predictions):
             if prediction is not None and prediction.error is not None:
-                if len(predictions) > 1:
-                    prediction.error.args = (f"photo {index} of {len(predictions)}: {prediction.error}",)
-                raise prediction.error
+                cls._raise(prediction, index, len(predictions))
+
+    @staticmethod
+    def _raise(prediction: Prediction, index: int, count: int) -> None:
+        error = prediction.error
+        if error is not None:
+            if count > 1:
+                error.args = (f"photo {index} of {count}: {error}",)
+            raise error

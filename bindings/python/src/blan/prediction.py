@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .detection import Face
 from .errors import BlanError
 
 
@@ -20,6 +21,7 @@ class Prediction:
         thresholds: N floats: the probability from which an attribute counts as present.
         trained: False when the model's weights are random; nothing here means anything then.
         source: the path that was given, or "" for a photo from memory.
+        face: where the face is in the photo; None for a crop that was aligned already.
         error: why this photo could not be read, where `predict` was told to keep such items; else None.
         scores: 5xNx2, s_1..s_4 of the four classifiers and s_5, their sum, where asked for; [..., 1] is "present".
         logits: Nx2, the decision before its softmax (z of the paper's Eq. 6), where asked for.
@@ -33,6 +35,7 @@ class Prediction:
     thresholds: np.ndarray
     trained: bool
     source: str = ""
+    face: Face | None = None
     error: BlanError | None = None
     scores: np.ndarray | None = None
     logits: np.ndarray | None = None
@@ -57,13 +60,15 @@ class Prediction:
             raise KeyError(name) from None
 
     def to_dict(self) -> dict[str, Any]:
-        """The prediction as JSON can hold it: source, trained, attributes present, and every probability by name.
+        """The prediction as JSON can hold it: source, trained, the face, attributes present, every probability by name.
 
-        A photo that could not be read has `error` in place of both.
+        A photo that could not be read has `error` in place of these; a crop that was aligned already has no face.
         """
         result: dict[str, Any] = {"source": self.source, "trained": self.trained}
         if self.error is not None:
             return result | {"error": {"type": type(self.error).__name__, "message": str(self.error)}}
+        if self.face is not None:
+            result["face"] = self.face.to_dict()
         probabilities = {name: float(p) for name, p in zip(self.names, self.probabilities, strict=True)}
         return result | {"attributes": list(self.attributes), "probabilities": probabilities}
 

@@ -1,20 +1,22 @@
-"""The page about faces: photo, a bar per attribute, attention maps laid over the photo."""
+"""The page about faces: photo with the face's box, a bar per attribute, attention maps laid over the face."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._library import library
+from ..detection import Face, align_detected
 from ..errors import FileError
-from ..images import Photo
+from ..images import Photo, pixels_of, read_image
 from ..prediction import Prediction
 from . import heat, page
-from .photo import Embedded, embed
+from .photo import Embedded, embed, embed_pixels
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -37,9 +39,10 @@ def write_report(
 
     Args:
         path: the file to write.
-        predictions: of `Model.predict`, with `attention=True` for maps over the photos. One with an error is listed.
+        predictions: of `Model.predict`, with `attention=True` for maps over the faces. One with an error is listed.
+            Faces of one photo that follow each other share its picture.
         model: what predicted them.
-        photos: the photo of each prediction; None = read again from each `Prediction.source`.
+        photos: the photo of each prediction, arrays in RGB; None = read again from each `Prediction.source`.
 
     Raises:
         FileError: the page cannot be written.
@@ -47,8 +50,10 @@ def write_report(
     """
     predictions = list(predictions)
     photos = [prediction.source for prediction in predictions] if photos is None else photos
-    pairs = zip(predictions, photos, strict=True)
-    cards = "\n".join(_card(number, prediction, photo) for number, (prediction, photo) in enumerate(pairs, 1))
+    numbered = enumerate(zip(predictions, photos, strict=True), 1)
+    # Photos are compared by identity: arrays have no single answer to ==.
+    groups = groupby(numbered, key=lambda item: item[1][1] if isinstance(item[1][1], str) else id(item[1][1]))
+    cards = "\n".join(_group([(number, *pair) for number, pair in items]) for _, items in groups)
     failed = sum(prediction.error is not None for prediction in predictions)
     count = len(predictions) - failed
     lead = f"{len(model.names)} attributes of {count} face{'' if count == 1 else 's'}"
@@ -61,21 +66,58 @@ def write_report(
         raise FileError(f"cannot write {os.fspath(path)}: {error.strerror}") from error
 
 
+def _group(items: list[tuple[int, Prediction, Photo]]) -> str:
+    """The cards of one photo; its picture is embedded once."""
+    cards = "\n".join(_card(number, prediction, photo) for number, prediction, photo in items)
+    if not any(prediction.face is not None for _, prediction, _ in items):
+        return cards
+    return f"""<div style="--whole: url('{embed(items[0][2]).uri}')">\n{cards}\n</div>"""
+
+
 def _card(number: int, prediction: Prediction, photo: Photo) -> str:
     name = escape(os.path.basename(prediction.source) or f"face {number}")
     if prediction.error is not None:
         return f'<article class="failed"><h2>{name}</h2><p>{escape(str(prediction.error))}</p></article>'
-    picture = embed(photo)
+    face = prediction.face
+    if face is None:
+        picture, whole = embed(photo), ""
+        label = f"The photo {name}"
+    else:
+        pixels = read_image(photo)
+        picture = embed_pixels(align_detected(pixels_of(pixels, "rgb"), face))
+        whole = _whole(name, face, pixels.shape[1], pixels.shape[0])
+        label = f"The aligned face of {name}"
+    size = f"{picture.width} &times; {picture.height}" if face is None else _place(face)
     return f"""<article style="--photo: url('{picture.uri}'); --ratio: {picture.width} / {picture.height}">
-<h2>{name} <small>{picture.width} &times; {picture.height}</small></h2>
+<h2>{name} <small>{size}</small></h2>
 <div class="face">
 <div class="pictures">
-<div class="photo" role="img" aria-label="The photo {name}"></div>
+{whole}
+<div class="photo{"" if face is None else " aligned"}" role="img" aria-label="{label}"></div>
 {_maps(prediction, picture)}
 </div>
 {_bars(prediction)}
 </div>
 </article>"""
+
+
+def _place(face: Face) -> str:
+    left, top, right, bottom = (round(side) for side in face.box)
+    return f"face of {right - left} &times; {bottom - top} at ({left}, {top}), score {face.score:.2f}"
+
+
+def _whole(name: str, face: Face, width: int, height: int) -> str:
+    """The photo with the face's box and landmarks drawn on it."""
+    left, top, right, bottom = face.box
+    radius = max((right - left) / 40, 0.6)
+    points = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>' for x, y in face.landmarks.tolist())
+    return (
+        f'<div class="photo whole" style="--ratio: {width} / {height}" role="img" '
+        f'aria-label="The photo {name} with a box round the face">'
+        f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}"/>'
+        f"{points}</svg></div>"
+    )
 
 
 def _maps(prediction: Prediction, picture: Embedded) -> str:
@@ -85,7 +127,7 @@ def _maps(prediction: Prediction, picture: Embedded) -> str:
     for level, attention in enumerate(prediction.attention):
         side = attention.shape[0]
         scale = _LEVELS[min(level, len(_LEVELS) - 1)]
-        label = f"Spatial attention of level {level + 1}, {side} by {side} cells, over the photo"
+        label = f"Spatial attention of level {level + 1}, {side} by {side} cells, over the face"
         figures.append(
             f'<figure><div class="photo grey" role="img" aria-label="{label}">'
             f'<img src="{heat.overlay(attention)}" alt=""></div>'

@@ -39,9 +39,15 @@ def embed(photo: Photo) -> Embedded:
     height, width = pixels.shape[:2]
     encoded = _encoded(photo)
     if encoded is None or len(encoded) > _EMBEDDED_BYTES:
-        return Embedded(png.data_uri(png.encode(_reduce(pixels))), width, height)
+        return embed_pixels(pixels)
     kind = next(kind for magic, kind in _KINDS.items() if encoded.startswith(magic))
     return Embedded(png.data_uri(encoded, kind), width, height)
+
+
+def embed_pixels(pixels: np.ndarray) -> Embedded:
+    """Pixels in RGB as a page can show them."""
+    height, width = pixels.shape[:2]
+    return Embedded(png.data_uri(png.encode(_reduce(pixels))), width, height)
 
 
 def _encoded(photo: Photo) -> bytes | None:

@@ -60,7 +60,7 @@ def _samples(run: Run, validation: Dataset) -> list[Sample]:
     count = min(_SAMPLES, len(validation))
     places = [index * len(validation) // count for index in range(count)]
     with load(run.path("model.safetensors"), threads=run.settings.threads) as model:
-        predictions = model.predict([validation.paths[place] for place in places], on_error="keep")
+        predictions = model.predict([validation.paths[place] for place in places], aligned=True, on_error="keep")
     order = [validation.attributes.index(name) for name in model.names if name in validation.attributes]
     return [
         Sample(prediction, validation.labels[place][order])
