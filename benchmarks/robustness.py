@@ -113,7 +113,9 @@ def main() -> None:
     for name, damage in DAMAGES.items():
         random = np.random.default_rng(0)
         damaged = (np.asarray(damage(photo, random)) for photo in photos)
-        present = np.array([face.probabilities >= face.thresholds for face in model.stream(damaged, batch=CHUNK)])
+        present = np.array(
+            [face.probabilities >= face.thresholds for face in model.stream(damaged, aligned=True, batch=CHUNK)]
+        )
         known = labels != 0
         right = ((present == (labels > 0)) & known).sum(0) / known.sum(0)
         print(f"| {name} | {100 * right.mean():.2f} % |", flush=True)

@@ -10,7 +10,7 @@ import time
 from multiprocessing.connection import Connection
 
 import numpy as np
-from peers import PEERS, Task
+from peers import FRAME_PEERS, PEERS, Task
 
 
 class Skipped(Exception):
@@ -65,7 +65,7 @@ def _serve(pipe: Connection, name: str, task: Task, log: str) -> None:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.environ["OMP_NUM_THREADS"] = str(task.threads)
-    module, function = PEERS[name]
+    module, function = (PEERS | FRAME_PEERS)[name]
     try:
         call, version = getattr(importlib.import_module(f"peers.{module}"), function)(task)
         pipe.send(("done", version))

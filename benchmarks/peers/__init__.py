@@ -43,3 +43,9 @@ PEERS = {
     "mnn": ("alibaba_mnn", "load"),
 }
 """Peer to its module and function, in the order of the report."""
+
+FRAME_PEERS = {
+    "libblan-faces": ("frames", "load_libblan"),
+    "facenet-onnxruntime": ("frames", "load_facenet"),
+}
+"""Those of `detection.py`: their calls take a frame, HxWx3 bytes, and give the N probabilities of its largest face."""
