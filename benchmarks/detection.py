@@ -182,7 +182,8 @@ def frame() -> np.ndarray:
     """A frame with one face: the bundled photo, enlarged, on its own blurred copy."""
     source = Image.open(REPOSITORY / "examples" / "data" / "astronaut_full.jpg").convert("RGB")
     ground = source.resize((16, 9), Image.Resampling.BOX).resize(FRAME, Image.Resampling.BICUBIC)
-    ground.paste(source.resize((FRAME[1], FRAME[1]), Image.Resampling.BICUBIC), ((FRAME[0] - FRAME[1]) // 2, 0))
+    side = 560  # room above: peers fill in what lies outside the frame in ways of their own
+    ground.paste(source.resize((side, side), Image.Resampling.BICUBIC), ((FRAME[0] - side) // 2, FRAME[1] - side))
     return np.asarray(ground)
 
 
