@@ -328,6 +328,8 @@ static void finish_backward(const lmim_task *task, const float *embeddings, cons
             d_vectors[(n + 1) % s->batch * channels + c] += fake_sums[n * channels + c];
     const blan_k_conv_shape layer = embedding_layer(s);
     float *workspace = part(task, l->convolution);
+    /* The bias may be added to, the weights' part comes from zero: it is added to its rows below. */
+    memset(part(task, l->d_embedding), 0, s->hidden * s->embedding * sizeof(float));
     blan_k_conv_backward_weights(&layer, part(task, l->d_embedding), d_weights->conv1_bias, accumulate, embeddings,
                                  NULL, d_vectors, workspace, task->threads);
     /* Of the first layer's weights, the features' bias is the embeddings': both see the sum of the same gradients. */

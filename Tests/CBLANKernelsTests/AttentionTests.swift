@@ -26,7 +26,7 @@ import Testing
       blan_k_channel_gate_reference(&described, locationGate, &mlp, expected.pointer)
       try onEveryInstructionSet { isa in
         for threads in [1, 2, 5] as [Int32] {
-          let workspace = try AlignedBuffer<Float>(count: blan_k_channel_gate_workspace_count(&described, &mlp))
+          let workspace = try poisoned(blan_k_channel_gate_workspace_count(&described, &mlp))
           let actual = try BlockedMap(.vector(shape.channels), batch: 3)
           blan_k_channel_gate(&described, locationGate, &mlp, actual.pointer, workspace.pointer, threads)
           #expect(relativeError(actual.buffer, expected.buffer) < 1e-5, "\(shape), isa \(isa)")
@@ -53,7 +53,7 @@ import Testing
       blan_k_spatial_gate_reference(&described, channelGate, weights.pointer, expected.pointer)
       try onEveryInstructionSet { isa in
         for threads in [1, 2, 5] as [Int32] {
-          let workspace = try AlignedBuffer<Float>(count: blan_k_spatial_gate_workspace_count(&described))
+          let workspace = try poisoned(blan_k_spatial_gate_workspace_count(&described))
           let actual = try AlignedBuffer<Float>(count: 2 * shape.area)
           blan_k_spatial_gate(&described, channelGate, weights.pointer, actual.pointer, workspace.pointer, threads)
           #expect(relativeError(actual, expected) < 1e-5, "\(shape), isa \(isa)")

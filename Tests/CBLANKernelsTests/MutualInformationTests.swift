@@ -86,7 +86,7 @@ private struct Discriminator {
           &shape, &packed, maps, embeddings.pointer, scale, dWeights, accumulate, dMaps, accumulates,
           gradients?.embeddings.pointer)
       }
-      let workspace = try AlignedBuffer<Float>(count: blan_k_lmim_workspace_count(&shape, threads))
+      let workspace = try poisoned(blan_k_lmim_workspace_count(&shape, threads))
       return blan_k_lmim(
         &shape, &packed, maps, embeddings.pointer, scale, dWeights, accumulate, dMaps, accumulates,
         gradients?.embeddings.pointer, workspace.pointer, threads)

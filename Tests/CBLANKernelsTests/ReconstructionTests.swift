@@ -58,7 +58,7 @@ private struct Head {
         &shape, map.pointer, pixels.pointer, weights.pointer, bias.pointer, scale, result?.map.pointer, accumulate,
         result?.weights.pointer, result?.bias.pointer, accumulate, result?.reconstruction.pointer)
     }
-    let workspace = try AlignedBuffer<Float>(count: blan_k_reconstruction_workspace_count(&shape, threads))
+    let workspace = try poisoned(blan_k_reconstruction_workspace_count(&shape, threads))
     return blan_k_reconstruction(
       &shape, map.pointer, pixels.pointer, weights.pointer, bias.pointer, scale, result?.map.pointer, accumulate,
       result?.weights.pointer, result?.bias.pointer, accumulate, result?.reconstruction.pointer, workspace.pointer,

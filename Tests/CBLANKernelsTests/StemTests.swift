@@ -48,7 +48,7 @@ import Testing
       for threads in [1, 2, 5] as [Int32] {
         let packed = try AlignedBuffer<Float>(count: blan_k_stem_packed_count(&shape))
         blan_k_stem_pack(&shape, weights.pointer, scale.pointer, packed.pointer)
-        let workspace = try AlignedBuffer<Float>(count: blan_k_stem_pool_workspace_count(&shape, threads))
+        let workspace = try poisoned(blan_k_stem_pool_workspace_count(&shape, threads))
         let actual = try BlockedMap(output, batch: c.batch)
         blan_k_stem_forward(
           &shape, actual.pointer, pixels.pointer, packed.pointer, bias.pointer, workspace.pointer, threads)
@@ -68,7 +68,7 @@ import Testing
     noise.fill(pixels)
     let dOut = try BlockedMap(TensorShape(c.outputs, c.height / 2, c.width / 2), batch: c.batch, noise: &noise)
     let gradient = try AlignedBuffer<Float>(count: c.outputs * 147)
-    let workspace = try AlignedBuffer<Float>(count: blan_k_stem_backward_weights_workspace_count(&shape))
+    let workspace = try poisoned(blan_k_stem_backward_weights_workspace_count(&shape))
     blan_k_stem_backward_weights(&shape, gradient.pointer, false, pixels.pointer, dOut.pointer, workspace.pointer, 2)
     // The loss Σ d_out · conv is linear in every weight: its derivative is the loss with that weight alone set to 1.
     for index in stride(from: 0, to: c.outputs * 147, by: 97) {
