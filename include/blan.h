@@ -160,6 +160,22 @@ size_t blan_model_cost_count(const blan_model *model);
 /* Fills in row `index` of the cost table. INVALID_ARGUMENT for NULL and past the end. */
 blan_status blan_model_cost(const blan_model *model, size_t index, blan_cost *out);
 
+/* One step of a prediction: a call of a kernel, for all images of the batch. The texts live until the callback returns. */
+typedef struct blan_step {
+    const char *module; /* the part of the network, such as "encoder.layer1" */
+    const char *kernel; /* what ran, with its shape and method */
+    double seconds;
+    double operations;  /* two to a multiply-accumulate, as a direct convolution counts them */
+    double bytes;       /* of the maps and packed weights that it touches, each once */
+} blan_step;
+
+typedef void (*blan_step_function)(void *user, const blan_step *step);
+
+/* Predicts once from prepared pixels (see blan_predict_tensor; batch 1 to 8) and then tells of each step in turn, on the
+   calling thread. Call it some times over and take medians: the first call also makes its memory. */
+blan_status blan_model_profile(const blan_model *model, const float *pixels, size_t batch, blan_step_function on_step,
+                               void *user);
+
 /* ------------------------------------------------------------------------------------------------------ images --- */
 
 typedef int32_t blan_pixel_format;

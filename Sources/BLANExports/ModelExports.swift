@@ -111,3 +111,23 @@ public func modelCost(_ model: OpaquePointer?, _ index: Int, _ out: UnsafeMutabl
       multiply_accumulates: UInt64(cost.row.multiplyAccumulates))
   }
 }
+
+@_cdecl("blan_model_profile")
+public func modelProfile(
+  _ model: OpaquePointer?, _ pixels: UnsafePointer<Float>?, _ batch: Int, _ onStep: blan_step_function?,
+  _ user: UnsafeMutableRawPointer?
+) -> blan_status {
+  guarded {
+    let model = try ModelHandle.required(model, "model").model
+    let onStep = try required(onStep, "on_step")
+    for time in try model.predictor.profile(required(pixels, "pixels"), batch: batch) {
+      time.module.withCString { module in
+        time.step.withCString { kernel in
+          var step = blan_step(
+            module: module, kernel: kernel, seconds: time.seconds, operations: time.operations, bytes: time.bytes)
+          onStep(user, &step)
+        }
+      }
+    }
+  }
+}

@@ -13,7 +13,7 @@ public final class Predictor: @unchecked Sendable {
   public let network: Network
   public let threads: Int
   let plan: InferencePlan
-  private let packed: [PackedStep]
+  let packed: [PackedStep]
   private let fusion: ScoreFusion
   private let pool = ContextPool()
 

@@ -99,6 +99,29 @@ static void questions_about_a_model_have_bounds(const blan_model *model)
     CHECK_REFUSED(blan_model_cost(model, 0, NULL), BLAN_ERROR_INVALID_ARGUMENT, "out is NULL");
 }
 
+static void sum_operations(void *user, const blan_step *step)
+{
+    CHECK(step->module[0] != '\0' && step->kernel[0] != '\0' && step->seconds >= 0 && step->bytes > 0);
+    *(double *)user += step->operations;
+}
+
+static void profiles_add_up(const blan_model *model)
+{
+    const size_t size = blan_model_input_size(model);
+    float *pixels = calloc(2 * 3 * size * size, sizeof *pixels);
+    double one = 0, two = 0;
+    CHECK_OK(blan_model_profile(model, pixels, 1, sum_operations, &one));
+    CHECK_OK(blan_model_profile(model, pixels, 2, sum_operations, &two));
+    CHECK(one > 0 && two == 2 * one);
+    CHECK_REFUSED(blan_model_profile(NULL, pixels, 1, sum_operations, &one), BLAN_ERROR_INVALID_ARGUMENT, "model is");
+    CHECK_REFUSED(blan_model_profile(model, NULL, 1, sum_operations, &one), BLAN_ERROR_INVALID_ARGUMENT, "pixels is");
+    CHECK_REFUSED(blan_model_profile(model, pixels, 1, NULL, &one), BLAN_ERROR_INVALID_ARGUMENT, "on_step is");
+    CHECK_REFUSED(blan_model_profile(model, pixels, 0, sum_operations, &one), BLAN_ERROR_INVALID_ARGUMENT, "batch is");
+    CHECK_REFUSED(blan_model_profile(model, pixels, SIZE_MAX, sum_operations, &one), BLAN_ERROR_INVALID_ARGUMENT,
+                  "batch is");
+    free(pixels);
+}
+
 static void bitmaps_name_the_argument(void)
 {
     blan_bitmap *bitmap = (blan_bitmap *)1;
@@ -286,6 +309,7 @@ int main(void)
     images_are_validated(model);
     preprocessing_names_the_argument(model);
     prediction_names_the_argument(model);
+    profiles_add_up(model);
     blan_model_free(model);
     return check_end();
 }

@@ -40,6 +40,19 @@ def test_description(model):
     assert costs["fusion"].parameters == 5 * CELEBA_NAMES
 
 
+def test_profile(model):
+    steps = model.profile(batch=2, repeats=3)
+    costs = {row.module: row.multiply_accumulates for row in model.costs()}
+    stem = [step for step in steps if step.module == "encoder.stem"]
+    assert sum(step.operations for step in stem) == 2 * 2 * costs["encoder.stem"]
+    assert all(step.seconds >= 0 and step.bytes > 0 and step.kernel for step in steps)
+    convolutions = [step for step in steps if step.module == "encoder.layer1"]
+    assert sum(step.operations for step in convolutions) == 2 * 2 * costs["encoder.layer1"]
+    for batch in (-1, 0, 9):
+        with pytest.raises(blan.InvalidArgumentError, match="batch is"):
+            model.profile(batch=batch)
+
+
 def test_own_attributes(tmp_path, photo):
     path = tmp_path / "three.safetensors"
     blan.init(path, width=8, input_size=64, attributes=["scarf", "freckles", "élan"], variant=1)

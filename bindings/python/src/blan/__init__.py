@@ -28,7 +28,7 @@ from .errors import (
 )
 from .evaluation import Calibration, Evaluation, calibrate
 from .images import read_image
-from .model import Cost, Model, load
+from .model import Cost, Model, Step, load
 from .prediction import Prediction
 from .report import write_evaluation, write_report
 from .system import System, system
@@ -56,6 +56,7 @@ __all__ = [
     "Prediction",
     "Progress",
     "ShapeError",
+    "Step",
     "System",
     "Trainer",
     "UnsupportedError",

@@ -17,6 +17,7 @@ from ._structures import (
     LoadOptions,
     NetworkOptions,
     PredictOptions,
+    StepFunction,
 )
 from ._training_structures import ExportOptions, FitOptions, Losses, TrainOptions
 
@@ -46,6 +47,7 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
     "blan_model_attention_size": (c_size_t, (c_void_p, c_size_t)),
     "blan_model_cost_count": (c_size_t, (c_void_p,)),
     "blan_model_cost": (c_int32, (c_void_p, c_size_t, POINTER(Cost))),
+    "blan_model_profile": (c_int32, (c_void_p, _FLOATS, c_size_t, StepFunction, c_void_p)),
     "blan_bitmap_load": (c_int32, (c_char_p, POINTER(DecodeOptions), _OUT)),
     "blan_bitmap_decode": (c_int32, (c_char_p, c_size_t, POINTER(DecodeOptions), _OUT)),
     "blan_bitmap_image": (Image, (c_void_p,)),

@@ -49,6 +49,21 @@ class DecodeOptions(ctypes.Structure):
     _fields_ = (("struct_size", c_size_t), ("maximum_pixels", c_uint64))
 
 
+class Step(ctypes.Structure):
+    """blan_step."""
+
+    _fields_ = (
+        ("module", c_char_p),
+        ("kernel", c_char_p),
+        ("seconds", c_double),
+        ("operations", c_double),
+        ("bytes", c_double),
+    )
+
+
+StepFunction = CFUNCTYPE(None, c_void_p, POINTER(Step))
+"""blan_step_function."""
+
 ItemError = CFUNCTYPE(None, c_void_p, c_size_t, c_int32, c_char_p)
 """blan_item_error."""
 

@@ -8,7 +8,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
@@ -43,6 +43,25 @@ class Cost:
     module: str
     parameters: int
     multiply_accumulates: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a prediction, a call of a kernel.
+
+    Attributes:
+        module: the part of the network it belongs to, such as ``encoder.layer1``.
+        kernel: what runs, with its shape and method.
+        seconds: median time for all images of the batch.
+        operations: floating-point operations, two to a multiply-accumulate, as a direct convolution counts them.
+        bytes: of the maps and weights that it touches, each once.
+    """
+
+    module: str
+    kernel: str
+    seconds: float
+    operations: float
+    bytes: float
 
 
 def load(
@@ -279,6 +298,32 @@ class Model:
             check(library().blan_model_cost(handle.pointer, index, ctypes.byref(row)))
             result.append(Cost(row.module.decode(), row.parameters, row.multiply_accumulates))
         return result
+
+    def profile(self, *, batch: int = 1, repeats: int = 20) -> list[Step]:
+        """Times every step of a prediction.
+
+        Args:
+            batch: images at a time, 1 to 8.
+            repeats: timed predictions, of which each step's median is given.
+
+        Returns:
+            The steps in the order in which they run.
+        """
+        if repeats < 1:
+            raise InvalidArgumentError(f"repeats is {repeats}; expected 1 or more")
+        handle = self._open()
+        pixels = np.random.default_rng(0).random((max(batch, 0), 3, self.input_size, self.input_size), dtype=np.float32)
+        runs: list[list[Step]] = []
+
+        def on_step(_user: object, step: ctypes._Pointer[_structures.Step]) -> None:
+            row = step.contents
+            runs[-1].append(Step(row.module.decode(), row.kernel.decode(), row.seconds, row.operations, row.bytes))
+
+        callback = _structures.StepFunction(on_step)
+        for _ in range(repeats + 1):  # the first one makes its memory and is not counted
+            runs.append([])
+            check(library().blan_model_profile(handle.pointer, _batch.floats(pixels), batch, callback, None))
+        return [replace(step[0], seconds=float(np.median([run.seconds for run in step]))) for step in zip(*runs[1:])]
 
     def close(self) -> None:
         """Frees the model once no call uses it any more. Further calls raise InvalidArgumentError."""
