@@ -17,10 +17,13 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
     guard count >= 0, !overflow else {
       throw BLANError.invalidArgument("cannot allocate \(count) elements for \(purpose())")
     }
+    let hugePage = 2 << 20
     var raw: UnsafeMutableRawPointer?
-    guard posix_memalign(&raw, 64, max(bytes, 64)) == 0, let raw else {
+    guard posix_memalign(&raw, bytes < hugePage ? 64 : hugePage, max(bytes, 64)) == 0, let raw else {
       throw BLANError.outOfMemory("no memory for \(purpose()): \(bytes) bytes")
     }
+    // Kernels step through large buffers in strides of many small pages. A system without huge pages ignores the wish.
+    if bytes >= hugePage { madvise(raw, bytes, MADV_HUGEPAGE) }
     memset(raw, 0, max(bytes, 64))
     self.count = count
     self.pointer = raw.bindMemory(to: Element.self, capacity: max(count, 1))
