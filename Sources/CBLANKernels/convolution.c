@@ -1,5 +1,6 @@
 /* The convolution's public face: what a shape means, which method runs it, and the calls to that method. */
 #include "convolution_internal.h"
+#include "include/blan_isa.h"
 #include "include/blan_parallel.h"
 
 size_t blan_k_conv_out_height(const blan_k_conv_shape *shape)
@@ -58,10 +59,14 @@ conv_problem blan_k_conv_backward_problem(const blan_k_conv_shape *shape, size_t
     };
 }
 
-static size_t winograd_m(blan_k_conv_method method) { return method == BLAN_K_CONV_WINOGRAD2 ? 2 : 4; }
+static winograd_kind kind_of(blan_k_conv_method method)
+{
+    return (winograd_kind){method == BLAN_K_CONV_WINOGRAD2 ? 2 : 4, method == BLAN_K_CONV_WINOGRAD4_TAPS};
+}
 
-/* Measured (docs/performance.md): on maps of 8x8 and less the larger transformed weights of F(4x4) cost more bandwidth
-   than its products save, and below 2 x 2 tiles most of a tile is wasted. */
+/* Measured (docs/performance.md): over a few tiles the transformed weights of F(4x4) cost more bandwidth than its
+   products save. Where there are registers for all their products, weights are transformed on the way; else F(2x2) moves
+   less. Below 2 x 2 tiles most of a tile is wasted. */
 static blan_k_conv_method choose(const conv_problem *problem)
 {
     if (problem->kernel != 3 || problem->stride != 1 || problem->padding != 1 || problem->transposed)
@@ -69,7 +74,10 @@ static blan_k_conv_method choose(const conv_problem *problem)
     const size_t side = smaller(problem->out_height, problem->out_width);
     if (side <= 2 || problem->out_channels < BLAN_BLOCK)
         return BLAN_K_CONV_DIRECT;
-    if (side <= 8 && problem->batch * problem->out_height * problem->out_width <= 64 && problem->out_channels >= 256)
+    const size_t tiles = problem->batch * divide_up(problem->out_height, 4) * divide_up(problem->out_width, 4);
+    if (tiles <= WINOGRAD_STRIP && blan_k_isa_current() == BLAN_K_ISA_AVX512)
+        return BLAN_K_CONV_WINOGRAD4_TAPS;
+    if (tiles <= WINOGRAD_STRIP && problem->out_channels >= 256)
         return BLAN_K_CONV_WINOGRAD2;
     return BLAN_K_CONV_WINOGRAD4;
 }
@@ -84,7 +92,7 @@ blan_k_conv_method blan_k_conv_choose(const blan_k_conv_shape *shape, int thread
 static size_t packed_count(const conv_problem *problem, blan_k_conv_method method)
 {
     return method == BLAN_K_CONV_DIRECT ? blan_k_direct_packed_count(problem)
-                                        : blan_k_winograd_packed_count(problem, winograd_m(method));
+                                        : blan_k_winograd_packed_count(problem, kind_of(method));
 }
 
 static void pack(const conv_problem *problem, blan_k_conv_method method, const float *weights, const float *scale,
@@ -93,13 +101,13 @@ static void pack(const conv_problem *problem, blan_k_conv_method method, const f
     if (method == BLAN_K_CONV_DIRECT)
         blan_k_direct_pack(problem, weights, scale, packed, threads);
     else
-        blan_k_winograd_pack(problem, winograd_m(method), weights, scale, packed, threads);
+        blan_k_winograd_pack(problem, kind_of(method), weights, scale, packed, threads);
 }
 
 static size_t workspace_count(const conv_problem *problem, blan_k_conv_method method, int threads)
 {
     return method == BLAN_K_CONV_DIRECT ? blan_k_direct_workspace_count(problem, threads)
-                                        : blan_k_winograd_workspace_count(problem, winograd_m(method), threads);
+                                        : blan_k_winograd_workspace_count(problem, kind_of(method), threads);
 }
 
 static void run(const conv_problem *problem, blan_k_conv_method method, const conv_epilogue *epilogue,
@@ -108,7 +116,7 @@ static void run(const conv_problem *problem, blan_k_conv_method method, const co
     if (method == BLAN_K_CONV_DIRECT)
         blan_k_direct_run(problem, epilogue, packed, workspace, threads);
     else
-        blan_k_winograd_run(problem, winograd_m(method), epilogue, packed, workspace, threads);
+        blan_k_winograd_run(problem, kind_of(method), epilogue, packed, workspace, threads);
 }
 
 size_t blan_k_conv_packed_count(const blan_k_conv_shape *shape, blan_k_conv_method method)

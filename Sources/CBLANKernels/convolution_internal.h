@@ -59,13 +59,18 @@ size_t blan_k_direct_workspace_count(const conv_problem *problem, int threads);
 void blan_k_direct_run(const conv_problem *problem, const conv_epilogue *epilogue, const float *packed,
                        float *workspace, int threads);
 
-/* m = 2 or 4. */
-size_t blan_k_winograd_packed_count(const conv_problem *problem, size_t m);
-void blan_k_winograd_pack(const conv_problem *problem, size_t m, const float *weights, const float *scale,
+/* F(m x m, 3x3) with m = 2 or 4, its weights packed transformed or as taps. */
+typedef struct winograd_kind {
+    size_t m;
+    bool taps;
+} winograd_kind;
+
+size_t blan_k_winograd_packed_count(const conv_problem *problem, winograd_kind kind);
+void blan_k_winograd_pack(const conv_problem *problem, winograd_kind kind, const float *weights, const float *scale,
                           float *packed, int threads);
-size_t blan_k_winograd_workspace_count(const conv_problem *problem, size_t m, int threads);
-void blan_k_winograd_run(const conv_problem *problem, size_t m, const conv_epilogue *epilogue, const float *packed,
-                         float *workspace, int threads);
+size_t blan_k_winograd_workspace_count(const conv_problem *problem, winograd_kind kind, int threads);
+void blan_k_winograd_run(const conv_problem *problem, winograd_kind kind, const conv_epilogue *epilogue,
+                         const float *packed, float *workspace, int threads);
 
 /* ---- the gradient of the weights ---- */
 

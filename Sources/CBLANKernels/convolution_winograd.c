@@ -6,8 +6,10 @@
  * (V) stay in the L2 cache. The threads share out the groups, equally many and equally large for each; only when there
  * are hardly any tiles is V of all tiles made first, and the threads share out the output channels.
  *
- * V: [element of the window][input block][tile][16]. Packed weights U: [output group][element][input block][16 in]
- * [blocks of the group][16 out].
+ * V: [element of the window][input block][tile][16]. Weights are packed in one of two forms. Transformed, U: [output
+ * group][element][input block][16 in][blocks of the group][16 out]; or as taps: [output block][input block][16 in][9][16 out],
+ * a quarter of the memory of F(4x4)'s U, transformed while they are read. Large layers over few tiles are bound by the
+ * memory of U: there the taps are faster.
  */
 #include "convolution_internal.h"
 #include "include/blan_parallel.h"
@@ -16,6 +18,7 @@ enum {
     GROUP_FLOATS = 160 * 1024, /* of V aimed at for a group of tiles: with U's stream it fits an L2 cache of 1 MB */
     MOST_GROUP_TILES = 48,
     LEAST_TILES = 6, /* a thread's share below which its rereading of all weights costs more than a shared V */
+    TAPS = 9,
 };
 
 static size_t window_elements(size_t m) { return (m + 2) * (m + 2); }
@@ -29,14 +32,14 @@ static size_t in_blocks_total(const conv_problem *problem)
 }
 
 /* Floats of packed weights for each output block. */
-static size_t block_weights(const conv_problem *problem, size_t m)
+static size_t block_weights(const conv_problem *problem, winograd_kind kind)
 {
-    return in_blocks_total(problem) * window_elements(m) * BLAN_BLOCK * BLAN_BLOCK;
+    return in_blocks_total(problem) * (kind.taps ? TAPS : window_elements(kind.m)) * BLAN_BLOCK * BLAN_BLOCK;
 }
 
-size_t blan_k_winograd_packed_count(const conv_problem *problem, size_t m)
+size_t blan_k_winograd_packed_count(const conv_problem *problem, winograd_kind kind)
 {
-    return blocks_of(problem->out_channels) * block_weights(problem, m);
+    return blocks_of(problem->out_channels) * block_weights(problem, kind);
 }
 
 /* ---- packing ---- */
@@ -44,30 +47,37 @@ size_t blan_k_winograd_packed_count(const conv_problem *problem, size_t m)
 typedef struct pack_task {
     const conv_problem *problem;
     const blan_k_tile_table *tiles;
-    size_t m;
+    winograd_kind kind;
     const float *weights, *scale;
     float *packed;
 } pack_task;
 
-/* The weights of one input block for one output group. */
+/* Output blocks whose packed weights lie between each other. */
+static size_t packed_blocks(const blan_k_tile_table *tiles, winograd_kind kind)
+{
+    return kind.taps ? 1 : tiles->tile_blocks;
+}
+
+/* The weights of one input block for one group of output blocks. */
 static void pack_block(void *context, size_t index, size_t worker)
 {
     (void)worker;
     const pack_task *task = context;
     const conv_problem *problem = task->problem;
-    const size_t in_blocks = in_blocks_total(problem), group_blocks = task->tiles->tile_blocks;
+    const size_t in_blocks = in_blocks_total(problem), group_blocks = packed_blocks(task->tiles, task->kind);
     const size_t first = index / in_blocks * group_blocks;
     const size_t blocks = smaller(group_blocks, blocks_of(problem->out_channels) - first);
-    const size_t step = in_blocks * BLAN_BLOCK * blocks * BLAN_BLOCK;
+    const size_t channel_floats = blocks * BLAN_BLOCK * (task->kind.taps ? TAPS : 1);
+    const size_t element_floats = in_blocks * BLAN_BLOCK * blocks * BLAN_BLOCK;
     size_t block = index % in_blocks, channels = problem->inputs[0].channels, base = 0;
-    float *packed = task->packed + first * block_weights(problem, task->m) + block * BLAN_BLOCK * blocks * BLAN_BLOCK;
+    float *packed = task->packed + first * block_weights(problem, task->kind) + block * BLAN_BLOCK * channel_floats;
     if (block >= blocks_of(channels)) {
         block -= blocks_of(channels);
         base = channels;
         channels = problem->inputs[1].channels;
     }
-    for (size_t c = block * BLAN_BLOCK; c < (block + 1) * BLAN_BLOCK; c++)
-        for (size_t b = 0; b < blocks; b++, packed += BLAN_BLOCK) {
+    for (size_t c = block * BLAN_BLOCK; c < (block + 1) * BLAN_BLOCK; c++, packed += channel_floats)
+        for (size_t b = 0; b < blocks; b++) {
             const size_t out = (first + b) * BLAN_BLOCK;
             const blan_k_winograd_kernels weights = {
                 .weights = task->weights + out * problem->weight_out_step + (base + c) * problem->weight_in_step,
@@ -76,15 +86,18 @@ static void pack_block(void *context, size_t index, size_t worker)
                 .flipped = problem->weight_flipped,
                 .scale = task->scale != NULL ? task->scale + out : NULL,
             };
-            task->tiles->winograd_weights[task->m / 4](packed, step, &weights);
+            float taps[TAPS * BLAN_BLOCK] __attribute__((aligned(64)));
+            task->tiles->winograd_collect[task->kind.m / 4](task->kind.taps ? packed : taps, &weights);
+            if (!task->kind.taps)
+                task->tiles->winograd_expand[task->kind.m / 4](packed + b * BLAN_BLOCK, element_floats, taps);
         }
 }
 
-void blan_k_winograd_pack(const conv_problem *problem, size_t m, const float *weights, const float *scale,
+void blan_k_winograd_pack(const conv_problem *problem, winograd_kind kind, const float *weights, const float *scale,
                           float *packed, int threads)
 {
-    pack_task task = {problem, blan_k_tiles(), m, weights, scale, packed};
-    const size_t groups = divide_up(blocks_of(problem->out_channels), task.tiles->tile_blocks);
+    pack_task task = {problem, blan_k_tiles(), kind, weights, scale, packed};
+    const size_t groups = divide_up(blocks_of(problem->out_channels), packed_blocks(task.tiles, kind));
     blan_k_parallel_for(threads, groups * in_blocks_total(problem), pack_block, &task);
 }
 
@@ -102,12 +115,13 @@ typedef struct schedule {
    and read together, then fall into different sets of the caches. */
 static size_t element_step(size_t vectors) { return (vectors | 1) * BLAN_BLOCK; }
 
-static schedule plan(const conv_problem *problem, size_t m, int threads)
+static schedule plan(const conv_problem *problem, winograd_kind kind, int threads)
 {
     const size_t tile_pixels = blan_k_tiles()->tile_pixels, tile_blocks = blan_k_tiles()->tile_blocks;
-    const size_t elements = window_elements(m), channels = in_blocks_total(problem) * BLAN_BLOCK;
+    const size_t elements = window_elements(kind.m), in_blocks = in_blocks_total(problem);
+    const size_t channels = in_blocks * BLAN_BLOCK;
     const size_t workers = (size_t)(threads < 1 ? 1 : threads);
-    schedule s = {.tiles_y = divide_up(problem->out_height, m), .tiles_x = divide_up(problem->out_width, m)};
+    schedule s = {.tiles_y = divide_up(problem->out_height, kind.m), .tiles_x = divide_up(problem->out_width, kind.m)};
     s.tiles = problem->batch * s.tiles_y * s.tiles_x;
     const size_t fitting = GROUP_FLOATS / (elements * channels) / tile_pixels * tile_pixels;
     const size_t most = smaller(MOST_GROUP_TILES, larger(tile_pixels, fitting));
@@ -115,14 +129,14 @@ static schedule plan(const conv_problem *problem, size_t m, int threads)
     s.group = s.shared ? smaller(s.tiles, most)
                        : divide_up(s.tiles, divide_up(divide_up(s.tiles, most), workers) * workers);
     s.groups = divide_up(s.tiles, s.group);
-    s.window_floats = elements * element_step(in_blocks_total(problem) * s.group) * (s.shared ? s.groups : 1);
+    s.window_floats = elements * element_step(in_blocks * s.group) * (s.shared ? s.groups : 1);
     s.product_floats = elements * element_step(tile_blocks * s.group);
     return s;
 }
 
-size_t blan_k_winograd_workspace_count(const conv_problem *problem, size_t m, int threads)
+size_t blan_k_winograd_workspace_count(const conv_problem *problem, winograd_kind kind, int threads)
 {
-    const schedule s = plan(problem, m, threads);
+    const schedule s = plan(problem, kind, threads);
     const size_t workers = (size_t)(threads < 1 ? 1 : threads);
     return s.window_floats * (s.shared ? 1 : workers) + s.product_floats * workers;
 }
@@ -135,7 +149,7 @@ typedef struct run_task {
     const blan_k_tile_table *tiles;
     const float *packed;
     float *windows, *products;
-    size_t m;
+    winograd_kind kind;
     schedule schedule;
     size_t group_blocks, output_groups;
 } run_task;
@@ -164,14 +178,62 @@ static void transform_windows(const run_task *task, size_t group, size_t block, 
         const blan_k_winograd_input window = {
             .plane = input->data + (image * blocks_of(input->channels) + local) * height * width * BLAN_BLOCK,
             .plane_width = width,
-            .y = (ptrdiff_t)(place / s->tiles_x * task->m) - 1,
-            .x = (ptrdiff_t)(place % s->tiles_x * task->m) - 1,
+            .y = (ptrdiff_t)(place / s->tiles_x * task->kind.m) - 1,
+            .x = (ptrdiff_t)(place % s->tiles_x * task->kind.m) - 1,
             .height = problem->in_height,
             .width = problem->in_width,
             .shift = shift,
         };
-        task->tiles->winograd_input[task->m / 4](v + (block * tiles + i) * BLAN_BLOCK, element_step(in_blocks * tiles),
-                                                 &window);
+        task->tiles->winograd_input[task->kind.m / 4](v + (block * tiles + i) * BLAN_BLOCK,
+                                                      element_step(in_blocks * tiles), &window);
+    }
+}
+
+/* A group of tiles and one of output blocks, and where their products go: [element: product_step apart][block][tile]
+   [16]. */
+typedef struct product_group {
+    size_t first, blocks, tiles;
+    const float *v;
+    float *products;
+    size_t product_step;
+} product_group;
+
+/* The products from transformed weights. */
+static void multiply_transformed(const run_task *task, const product_group *g)
+{
+    const size_t in_blocks = in_blocks_total(task->problem), window_step = element_step(in_blocks * g->tiles);
+    const size_t element_weights = in_blocks * BLAN_BLOCK * g->blocks * BLAN_BLOCK, block_step = g->tiles * BLAN_BLOCK;
+    const float *weights = task->packed + g->first * block_weights(task->problem, task->kind);
+    /* Strips of equal length: a last one of few tiles would read all weights for little. */
+    const size_t strip = divide_up(g->tiles, divide_up(g->tiles, task->tiles->tile_pixels));
+    for (size_t e = 0; e < window_elements(task->kind.m); e++)
+        for (size_t i = 0; i < g->tiles; i += strip)
+            task->tiles->multiply(smaller(strip, g->tiles - i), g->blocks,
+                                  g->products + e * g->product_step + i * BLAN_BLOCK, block_step,
+                                  g->v + e * window_step + i * BLAN_BLOCK, block_step, in_blocks,
+                                  weights + e * element_weights);
+}
+
+/* The products from taps. */
+static void multiply_taps(const run_task *task, const product_group *g)
+{
+    const size_t in_blocks = in_blocks_total(task->problem), block_floats = block_weights(task->problem, task->kind);
+    const size_t out_blocks = blocks_of(task->problem->out_channels);
+    for (size_t b = 0; b < g->blocks; b++) {
+        const float *taps = task->packed + (g->first + b) * block_floats;
+        for (size_t i = 0; i < g->tiles; i += WINOGRAD_STRIP) {
+            const blan_k_winograd_strip strip = {
+                .taps = taps,
+                .next = g->first + b + 1 < out_blocks ? taps + block_floats : taps,
+                .in_blocks = in_blocks,
+                .v = g->v + i * BLAN_BLOCK,
+                .window_step = element_step(in_blocks * g->tiles),
+                .block_step = g->tiles * BLAN_BLOCK,
+                .products = g->products + (b * g->tiles + i) * BLAN_BLOCK,
+                .product_step = g->product_step,
+            };
+            task->tiles->winograd_strip(smaller(WINOGRAD_STRIP, g->tiles - i), &strip);
+        }
     }
 }
 
@@ -182,27 +244,20 @@ static void multiply_and_transform(const run_task *task, size_t group, size_t ou
     const conv_problem *problem = task->problem;
     const conv_epilogue *epilogue = task->epilogue;
     const schedule *s = &task->schedule;
-    const size_t elements = window_elements(task->m), in_blocks = in_blocks_total(problem);
-    const size_t tiles = group_size(s, group), out_blocks = blocks_of(problem->out_channels);
+    const size_t m = task->kind.m, tiles = group_size(s, group), out_blocks = blocks_of(problem->out_channels);
     const size_t first = output_group * task->group_blocks, blocks = smaller(task->group_blocks, out_blocks - first);
-    const size_t element_weights = in_blocks * BLAN_BLOCK * blocks * BLAN_BLOCK;
-    const float *weights = task->packed + first * block_weights(problem, task->m);
-    const size_t block_step = tiles * BLAN_BLOCK, product_step = element_step(blocks * tiles);
-    const size_t window_step = element_step(in_blocks * tiles);
-    /* Strips of equal length: a last one of few tiles would read all weights for little. */
-    const size_t strip = divide_up(tiles, divide_up(tiles, task->tiles->tile_pixels));
-    for (size_t e = 0; e < elements; e++)
-        for (size_t i = 0; i < tiles; i += strip)
-            task->tiles->multiply(smaller(strip, tiles - i), blocks,
-                                  products + e * product_step + i * BLAN_BLOCK, block_step,
-                                  v + e * window_step + i * BLAN_BLOCK, block_step, in_blocks,
-                                  weights + e * element_weights);
+    const size_t product_step = element_step(blocks * tiles);
+    const product_group g = {first, blocks, tiles, v, products, product_step};
+    if (task->kind.taps)
+        multiply_taps(task, &g);
+    else
+        multiply_transformed(task, &g);
     const size_t row = problem->out_width * BLAN_BLOCK, plane = problem->out_height * row;
     for (size_t b = 0; b < blocks; b++)
         for (size_t i = 0; i < tiles; i++) {
             const size_t tile = group * s->group + i, image = tile / (s->tiles_y * s->tiles_x);
             const size_t place = tile % (s->tiles_y * s->tiles_x);
-            const size_t y = place / s->tiles_x * task->m, x = place % s->tiles_x * task->m;
+            const size_t y = place / s->tiles_x * m, x = place % s->tiles_x * m;
             const size_t at = (image * out_blocks + first + b) * plane + y * row + x * BLAN_BLOCK;
             const blan_k_winograd_output output = {
                 .out = epilogue->out + at,
@@ -214,8 +269,7 @@ static void multiply_and_transform(const run_task *task, size_t group, size_t ou
                 .relu = epilogue->relu,
                 .accumulate = epilogue->accumulate,
             };
-            task->tiles->winograd_output[task->m / 4](&output, products + b * block_step + i * BLAN_BLOCK,
-                                                      product_step);
+            task->tiles->winograd_output[m / 4](&output, products + (b * tiles + i) * BLAN_BLOCK, product_step);
         }
 }
 
@@ -251,11 +305,11 @@ static void run_tile_group(void *context, size_t group, size_t worker)
         multiply_and_transform(task, group, output_group, windows, products);
 }
 
-void blan_k_winograd_run(const conv_problem *problem, size_t m, const conv_epilogue *epilogue, const float *packed,
+void blan_k_winograd_run(const conv_problem *problem, winograd_kind kind, const conv_epilogue *epilogue, const float *packed,
                          float *workspace, int threads)
 {
     const blan_k_tile_table *tiles = blan_k_tiles();
-    const schedule s = plan(problem, m, threads);
+    const schedule s = plan(problem, kind, threads);
     const size_t workers = (size_t)(threads < 1 ? 1 : threads);
     run_task task = {
         .problem = problem,
@@ -264,7 +318,7 @@ void blan_k_winograd_run(const conv_problem *problem, size_t m, const conv_epilo
         .packed = packed,
         .windows = workspace,
         .products = workspace + s.window_floats * (s.shared ? 1 : workers),
-        .m = m,
+        .kind = kind,
         .schedule = s,
         .group_blocks = tiles->tile_blocks,
         .output_groups = divide_up(blocks_of(problem->out_channels), tiles->tile_blocks),

@@ -87,6 +87,19 @@ typedef struct blan_k_winograd_kernels {
     const float *scale;   /* [lanes]; NULL = 1 */
 } blan_k_winograd_kernels;
 
+/* The products of at most WINOGRAD_STRIP Winograd tiles and one output block from its taps: see tiles/winograd_taps.h. */
+enum { WINOGRAD_STRIP = 4 };
+
+typedef struct blan_k_winograd_strip {
+    const float *taps; /* [in_blocks][16 in][9][16 out] */
+    const float *next; /* those that are wanted after these, as many */
+    size_t in_blocks;
+    const float *v;    /* [36: window_step apart][in_blocks: block_step apart][tiles][16] */
+    size_t window_step, block_step;
+    float *products;   /* [36: product_step apart][tiles][16] */
+    size_t product_step;
+} blan_k_winograd_strip;
+
 /* A tile of a chain's convolution: see tiles/chain.h. */
 typedef struct blan_k_valid_tile {
     const float *in; /* the first output pixel's window */
@@ -128,8 +141,11 @@ typedef struct blan_k_tile_table {
                               size_t columns);
     void (*winograd_taps)(float *taps, const float *m, size_t step, size_t chunks, size_t chunk_step);
 
-    /* u[e * step]: the transformed kernels, one vector for each element of the window. */
-    void (*winograd_weights[2])(float *u, size_t step, const blan_k_winograd_kernels *weights);
+    /* Kernels' taps, [9][16], in the form from which they are transformed: one vector for each element of the window at
+       u[e * step]. */
+    void (*winograd_collect[2])(float *taps, const blan_k_winograd_kernels *weights);
+    void (*winograd_expand[2])(float *u, size_t step, const float *taps);
+    void (*winograd_strip)(size_t tiles, const blan_k_winograd_strip *strip);
 
     /* The stem: `pixels` adjacent outputs (stride 2) of `blocks` output blocks from padded planar rows.
        plane: first pixel of the window in channel 0; w: [3 * 7 * 7][blocks][16]. */

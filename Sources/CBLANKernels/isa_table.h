@@ -17,6 +17,7 @@
 #include "tiles/reconstruction.h"
 #include "tiles/stem.h"
 #include "tiles/winograd.h"
+#include "tiles/winograd_taps.h"
 
 const blan_k_tile_table TILE_TABLE = {
     .tile_pixels = TILE_PIXELS,
@@ -31,7 +32,9 @@ const blan_k_tile_table TILE_TABLE = {
     .winograd_output = {winograd2_output, winograd4_output},
     .winograd_gradient = winograd4_gradient,
     .winograd_taps = winograd4_taps,
-    .winograd_weights = {winograd2_weights, winograd4_weights},
+    .winograd_collect = {winograd2_collect, winograd4_collect},
+    .winograd_expand = {winograd2_expand, winograd4_expand},
+    .winograd_strip = winograd4_strip,
     .stem = stem,
     .stem_outer = stem_outer,
     .pool_locations = pool_locations,

@@ -26,12 +26,13 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
 
   var methods: [blan_k_conv_method] {
     let winograd = kernel == 3 && stride == 1 && padding == 1
-    return [BLAN_K_CONV_DIRECT] + (winograd ? [BLAN_K_CONV_WINOGRAD2, BLAN_K_CONV_WINOGRAD4] : [])
+    return [BLAN_K_CONV_DIRECT]
+      + (winograd ? [BLAN_K_CONV_WINOGRAD2, BLAN_K_CONV_WINOGRAD4, BLAN_K_CONV_WINOGRAD4_TAPS] : [])
   }
 
   /// Rounding grows with the number of terms; F(4x4) multiplies it by the size of its transforms' coefficients.
   func tolerance(_ method: blan_k_conv_method, terms: Int) -> Float {
-    Float(terms).squareRoot() * 1.2e-7 * (method == BLAN_K_CONV_WINOGRAD4 ? 40 : 4)
+    Float(terms).squareRoot() * 1.2e-7 * (method.rawValue >= BLAN_K_CONV_WINOGRAD4.rawValue ? 40 : 4)
   }
 
   static let all: [ConvolutionCase] = [
@@ -83,7 +84,7 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
           for threads in [1, 2, 5] as [Int32] {
             let packed = try AlignedBuffer<Float>(count: blan_k_conv_packed_count(&shape, method))
             blan_k_conv_pack(&shape, method, weights.pointer, scale.pointer, packed.pointer, threads)
-            let workspace = try AlignedBuffer<Float>(count: blan_k_conv_workspace_count(&shape, method, threads))
+            let workspace = try poisoned(blan_k_conv_workspace_count(&shape, method, threads))
             let actual = try BlockedMap(output, batch: c.batch)
             blan_k_conv_forward(
               &shape, method, actual.pointer, in0.pointer, in1.pointer, packed.pointer, biasPointer, residualPointer,
@@ -222,7 +223,7 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
           var shape = c.shape
           let packed = try AlignedBuffer<Float>(count: blan_k_conv_packed_count(&shape, method))
           blan_k_conv_pack(&shape, method, weights.pointer, nil, packed.pointer, 1)
-          let workspace = try AlignedBuffer<Float>(count: blan_k_conv_workspace_count(&shape, method, 2))
+          let workspace = try poisoned(blan_k_conv_workspace_count(&shape, method, 2))
           let out = try BlockedMap(TensorShape(32, 9, 9), batch: batch)
           let stride = map.shape.blockedCount
           blan_k_conv_forward(

@@ -4,7 +4,7 @@
  * through enough copies to come from memory, as they do when a whole network runs. `step` adds up what a training step
  * does with every layer: packing for both directions, forward, both gradients.
  *
- * Usage: convolutions [forward|data|weights|pack|step] [threads] [batch] [method: auto|direct|f2|f4] [width] [size]
+ * Usage: convolutions [forward|data|weights|pack|step] [threads] [batch] [method: auto|direct|f2|f4|taps] [width] [size]
  *        [part of a layer's name]
  */
 #include <stdio.h>
@@ -150,14 +150,16 @@ static totals run(direction what, int threads, size_t batch, const char *forced,
         if (strcmp(forced, "direct") == 0)
             method = BLAN_K_CONV_DIRECT;
         else if (winograd && strcmp(forced, "auto") != 0)
-            method = strcmp(forced, "f2") == 0 ? BLAN_K_CONV_WINOGRAD2 : BLAN_K_CONV_WINOGRAD4;
+            method = strcmp(forced, "f2") == 0   ? BLAN_K_CONV_WINOGRAD2
+                     : strcmp(forced, "f4") == 0 ? BLAN_K_CONV_WINOGRAD4
+                                                 : BLAN_K_CONV_WINOGRAD4_TAPS;
         double least;
         const double median = time_layer(&s, what, method, threads, &least);
         const double work = what == PACK ? 0
                                          : 2.0 * (double)(s.batch * s.out_channels * blan_k_conv_out_height(&s) *
                                                           blan_k_conv_out_width(&s) *
                                                           (s.in_channels[0] + s.in_channels[1]) * s.kernel * s.kernel);
-        static const char *const names[] = {"direct", "F(2x2)", "F(4x4)"};
+        static const char *const names[] = {"direct", "F(2x2)", "F(4x4)", "taps"};
         if (!quiet)
             printf("%-24s %5zu %-7s %8.3f %8.3f %9.0f %6.0f%%\n", layers[i].name, layers[i].times,
                    what == WEIGHTS ? "-" : names[method], median * 1e3 / (double)batch, least * 1e3 / (double)batch,

@@ -3,9 +3,10 @@
 #define BLAN_BENCHMARK_TIMING_H
 
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 
-enum { SAMPLES = 9 };
+enum { SAMPLES = 9, HUGE_PAGE = 2 << 20 };
 
 /* -DBENCH_CLOCK=CLOCK_PROCESS_CPUTIME_ID counts processor time instead: for one thread on a busy machine. */
 #ifndef BENCH_CLOCK
@@ -22,9 +23,12 @@ static inline double now(void)
 /* Values in [-0.5, 0.5). */
 static inline float *noise(size_t count)
 {
-    float *values = aligned_alloc(64, (count * sizeof *values + 63) / 64 * 64 + 64);
+    const size_t bytes = count * sizeof(float), alignment = bytes >= HUGE_PAGE ? HUGE_PAGE : 64;
+    float *values = aligned_alloc(alignment, (bytes / alignment + 1) * alignment);
     if (values == NULL)
         exit(1);
+    if (bytes >= HUGE_PAGE)
+        madvise(values, bytes, MADV_HUGEPAGE); /* as the library's buffers do */
     unsigned state = 1;
     for (size_t i = 0; i < count; i++) {
         state = state * 1664525u + 1013904223u;

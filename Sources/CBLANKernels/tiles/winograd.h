@@ -41,14 +41,19 @@ BLAN_INLINE void winograd4_input_line(v16 *restrict out, size_t step, const v16 
     out[5 * step] = d1 - 2.5f * d3 + d5;
 }
 
+/* A^T m, with the factors that G leaves out: see winograd4_weight_line. */
+#define WINOGRAD_P_FACTOR (-2.0f / 3)
+#define WINOGRAD_Q_FACTOR (1.0f / 6)
+
 BLAN_INLINE void winograd4_output_line(v16 *restrict out, size_t step, const v16 *restrict m, size_t m_step)
 {
     const v16 m1 = m[m_step], m2 = m[2 * m_step], m3 = m[3 * m_step], m4 = m[4 * m_step];
     const v16 sum = m1 + m2, difference = m1 - m2, sum2 = m3 + m4, difference2 = m3 - m4;
-    out[0] = m[0] + sum + sum2;
-    out[step] = WINOGRAD_P * difference + WINOGRAD_Q * difference2;
-    out[2 * step] = 0.5f * sum + 2 * sum2;
-    out[3 * step] = 0.5f * WINOGRAD_P * difference + 2 * WINOGRAD_Q * difference2 + m[5 * m_step];
+    out[0] = m[0] + WINOGRAD_P_FACTOR * sum + WINOGRAD_Q_FACTOR * sum2;
+    out[step] = WINOGRAD_P_FACTOR * WINOGRAD_P * difference + WINOGRAD_Q_FACTOR * WINOGRAD_Q * difference2;
+    out[2 * step] = 0.5f * WINOGRAD_P_FACTOR * sum + 2 * WINOGRAD_Q_FACTOR * sum2;
+    out[3 * step] = 0.5f * WINOGRAD_P_FACTOR * WINOGRAD_P * difference +
+                    2 * WINOGRAD_Q_FACTOR * WINOGRAD_Q * difference2 + m[5 * m_step];
 }
 
 /* Copies an n x n window that reaches over an edge of the map, or lies in one that is enlarged; zeros outside. */
@@ -68,84 +73,194 @@ BLAN_INLINE void winograd_window(const size_t n, float *restrict window, const b
     }
 }
 
-/* n = 4 or 6. */
-BLAN_INLINE void winograd_input(const size_t n, float *restrict v, size_t step, const blan_k_winograd_input *input)
+/* Rows of B^T d B for F(4x4, 3x3), one of the outer two or a pair of the inner four, straight from the window's pixels:
+   a whole window would not fit in registers, and loading a pixel again is cheaper than storing halves. Without
+   `restrict`, so that the compiler does not keep pixels from one call to the next. */
+BLAN_INLINE void winograd4_store_row(float *v, size_t step, const v16 *row)
 {
-    float window[36 * BLAN_BLOCK] __attribute__((aligned(64)));
-    v16 half[36];
+    v16 line[6];
+    winograd4_input_line(line, 1, row, 1);
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 6; x++)
+        v16_store(v + x * step, line[x]);
+}
+
+BLAN_INLINE void winograd4_outer_row(float *v, size_t step, const float *in, size_t row_step)
+{
+    v16 row[6];
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 6; x++)
+        row[x] = v16_load(in + x * BLAN_BLOCK) - 2.5f * v16_load(in + 2 * row_step + x * BLAN_BLOCK) +
+                 v16_load(in + 4 * row_step + x * BLAN_BLOCK);
+    winograd4_store_row(v, step, row);
+}
+
+BLAN_INLINE void winograd4_inner_rows(float *v, size_t step, const float *in, size_t row_step, float square,
+                                      float factor)
+{
+    v16 sum[6], difference[6];
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 6; x++, in += BLAN_BLOCK) {
+        const v16 even = v16_load(in + 4 * row_step) - square * v16_load(in + 2 * row_step);
+        const v16 odd = factor * (v16_load(in + 3 * row_step) - square * v16_load(in + row_step));
+        sum[x] = even + odd;
+        difference[x] = even - odd;
+    }
+    winograd4_store_row(v, step, sum);
+    winograd4_store_row(v + 6 * step, step, difference);
+}
+
+/* Where the window's pixels lie: in the map, or copied to `window` when it reaches over an edge or is enlarged. */
+BLAN_INLINE const float *winograd_pixels(const size_t n, float *window, const blan_k_winograd_input *input,
+                                         size_t *row_step)
+{
     const bool inside = input->y >= 0 && input->x >= 0 && (size_t)input->y + n <= input->height &&
                         (size_t)input->x + n <= input->width && input->shift == 0;
-    const float *in = window;
-    size_t row_step = n * BLAN_BLOCK;
-    if (inside) {
-        in = input->plane + ((size_t)input->y * input->plane_width + (size_t)input->x) * BLAN_BLOCK;
-        row_step = input->plane_width * BLAN_BLOCK;
-    } else {
-        winograd_window(n, window, input);
-    }
+    *row_step = (inside ? input->plane_width : n) * BLAN_BLOCK;
+    if (inside)
+        return input->plane + ((size_t)input->y * input->plane_width + (size_t)input->x) * BLAN_BLOCK;
+    winograd_window(n, window, input);
+    return window;
+}
+
+static void winograd4_input(float *v, size_t step, const blan_k_winograd_input *input)
+{
+    float window[36 * BLAN_BLOCK] __attribute__((aligned(64)));
+    size_t row_step;
+    const float *in = winograd_pixels(6, window, input, &row_step);
+    winograd4_outer_row(v, step, in, row_step);
+    winograd4_inner_rows(v + 6 * step, step, in, row_step, 2, WINOGRAD_P);
+    winograd4_inner_rows(v + 18 * step, step, in, row_step, 0.5f, WINOGRAD_Q);
+    winograd4_outer_row(v + 30 * step, step, in + row_step, row_step);
+}
+
+static void winograd2_input(float *v, size_t step, const blan_k_winograd_input *input)
+{
+    float window[16 * BLAN_BLOCK] __attribute__((aligned(64)));
+    size_t row_step;
+    const float *in = winograd_pixels(4, window, input, &row_step);
+    v16 half[16];
 #pragma clang loop unroll(full)
-    for (size_t x = 0; x < n; x++) {
-        v16 column[6];
+    for (size_t x = 0; x < 4; x++) {
+        v16 column[4];
 #pragma clang loop unroll(full)
-        for (size_t y = 0; y < n; y++)
+        for (size_t y = 0; y < 4; y++)
             column[y] = v16_load(in + y * row_step + x * BLAN_BLOCK);
-        if (n == 4)
-            winograd2_input_line(half + x, n, column, 1);
-        else
-            winograd4_input_line(half + x, n, column, 1);
+        winograd2_input_line(half + x, 4, column, 1);
     }
 #pragma clang loop unroll(full)
-    for (size_t y = 0; y < n; y++) {
-        v16 line[6];
-        if (n == 4)
-            winograd2_input_line(line, 1, half + y * n, 1);
-        else
-            winograd4_input_line(line, 1, half + y * n, 1);
+    for (size_t y = 0; y < 4; y++) {
+        v16 line[4];
+        winograd2_input_line(line, 1, half + y * 4, 1);
 #pragma clang loop unroll(full)
-        for (size_t x = 0; x < n; x++)
-            v16_store(v + (y * n + x) * step, line[x]);
+        for (size_t x = 0; x < 4; x++)
+            v16_store(v + (y * 4 + x) * step, line[x]);
     }
 }
 
-BLAN_INLINE void winograd_output(const size_t n, const blan_k_winograd_output *output, const float *restrict m_tile,
-                                 size_t step)
+/* Adds what the convolution adds to `columns` outputs of row y of a tile and writes them. */
+BLAN_INLINE void winograd_store_row(const size_t columns, size_t y, const blan_k_winograd_output *output,
+                                    const v16 *line)
 {
-    const size_t m = n - 2;
-    v16 half[24];
-#pragma clang loop unroll(full)
-    for (size_t x = 0; x < n; x++) {
-        v16 column[6];
-#pragma clang loop unroll(full)
-        for (size_t y = 0; y < n; y++)
-            column[y] = v16_load(m_tile + (y * n + x) * step);
-        if (n == 4)
-            winograd2_output_line(half + x, n, column, 1);
-        else
-            winograd4_output_line(half + x, n, column, 1);
-    }
+    const size_t offset = y * output->row_step;
     const v16 bias = output->bias != NULL ? v16_load(output->bias) : v16_splat(0);
+    v16 value[4];
 #pragma clang loop unroll(full)
-    for (size_t y = 0; y < m; y++) {
-        if (y >= output->rows)
-            break;
-        v16 line[4];
-        if (n == 4)
-            winograd2_output_line(line, 1, half + y * n, 1);
-        else
-            winograd4_output_line(line, 1, half + y * n, 1);
+    for (size_t x = 0; x < columns; x++)
+        value[x] = line[x] + bias;
+    if (output->residual != NULL) {
 #pragma clang loop unroll(full)
-        for (size_t x = 0; x < m; x++) {
-            if (x >= output->columns)
-                break;
-            const size_t offset = y * output->row_step + x * BLAN_BLOCK;
-            v16 value = line[x] + bias;
-            if (output->residual != NULL)
-                value += v16_load(output->residual + offset);
-            if (output->accumulate)
-                value += v16_load(output->out + offset);
-            v16_store(output->out + offset, output->relu ? v16_relu(value) : value);
-        }
+        for (size_t x = 0; x < columns; x++)
+            value[x] += v16_load(output->residual + offset + x * BLAN_BLOCK);
     }
+    if (output->accumulate) {
+#pragma clang loop unroll(full)
+        for (size_t x = 0; x < columns; x++)
+            value[x] += v16_load(output->out + offset + x * BLAN_BLOCK);
+    }
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < columns; x++)
+        v16_store(output->out + offset + x * BLAN_BLOCK, output->relu ? v16_relu(value[x]) : value[x]);
+}
+
+/* The same for a row of a tile that may reach over the map's edge. */
+BLAN_INLINE void winograd_store_outputs(const size_t m, size_t y, const blan_k_winograd_output *output, const v16 *line)
+{
+    if (y >= output->rows)
+        return;
+    if (output->columns >= m)
+        winograd_store_row(m, y, output, line);
+    else if (m > 2 && output->columns == 3)
+        winograd_store_row(3, y, output, line);
+    else if (m > 2 && output->columns == 2)
+        winograd_store_row(2, y, output, line);
+    else
+        winograd_store_row(1, y, output, line);
+}
+
+static void winograd2_output(const blan_k_winograd_output *output, const float *m_tile, size_t step)
+{
+    v16 half[8];
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 4; x++) {
+        v16 column[4];
+#pragma clang loop unroll(full)
+        for (size_t y = 0; y < 4; y++)
+            column[y] = v16_load(m_tile + (y * 4 + x) * step);
+        winograd2_output_line(half + x, 4, column, 1);
+    }
+#pragma clang loop unroll(full)
+    for (size_t y = 0; y < 2; y++) {
+        v16 line[2];
+        winograd2_output_line(line, 1, half + y * 4, 1);
+        winograd_store_outputs(2, y, output, line);
+    }
+}
+
+/* Row y of m A. */
+BLAN_INLINE void winograd4_product_row(v16 *row, const float *m_tile, size_t step, size_t y)
+{
+    v16 products[6];
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 6; x++)
+        products[x] = v16_load(m_tile + (6 * y + x) * step);
+    winograd4_output_line(row, 1, products, 1);
+}
+
+/* The rows are added up as they come: sixteen sums and two rows fit in AVX-512's registers. */
+static void winograd4_output(const blan_k_winograd_output *output, const float *m_tile, size_t step)
+{
+    v16 out[4][4], row[4], other[4];
+    winograd4_product_row(row, m_tile, step, 1);
+    winograd4_product_row(other, m_tile, step, 2);
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 4; x++) {
+        const v16 sum = WINOGRAD_P_FACTOR * (row[x] + other[x]), difference = row[x] - other[x];
+        out[0][x] = sum;
+        out[1][x] = WINOGRAD_P_FACTOR * WINOGRAD_P * difference;
+        out[2][x] = 0.5f * sum;
+        out[3][x] = 0.5f * WINOGRAD_P_FACTOR * WINOGRAD_P * difference;
+    }
+    winograd4_product_row(row, m_tile, step, 3);
+    winograd4_product_row(other, m_tile, step, 4);
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 4; x++) {
+        const v16 sum = row[x] + other[x], difference = row[x] - other[x];
+        out[0][x] += WINOGRAD_Q_FACTOR * sum;
+        out[1][x] += WINOGRAD_Q_FACTOR * WINOGRAD_Q * difference;
+        out[2][x] += 2 * WINOGRAD_Q_FACTOR * sum;
+        out[3][x] += 2 * WINOGRAD_Q_FACTOR * WINOGRAD_Q * difference;
+    }
+    winograd4_product_row(row, m_tile, step, 0);
+    winograd4_product_row(other, m_tile, step, 5);
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 4; x++) {
+        out[0][x] += row[x];
+        out[3][x] += other[x];
+    }
+#pragma clang loop unroll(full)
+    for (size_t y = 0; y < 4; y++)
+        winograd_store_outputs(4, y, output, out[y]);
 }
 
 /* One column or row of G g. */
@@ -158,32 +273,77 @@ BLAN_INLINE void winograd2_weight_line(v16 *restrict out, size_t step, const v16
     out[3 * step] = g[2 * g_step];
 }
 
+/* Taps are mixed once, to g0 + g2 / 2, sqrt(1/2) g1, g2: most of G then is sums of them, which leaves the units that
+   multiply to the products. */
+BLAN_INLINE void winograd4_mix_line(v16 *restrict out, size_t step, const v16 *restrict g, size_t g_step)
+{
+    out[0] = g[0] + 0.5f * g[2 * g_step];
+    out[step] = WINOGRAD_P * g[g_step];
+    out[2 * step] = g[2 * g_step];
+}
+
+/* One column or row of G g from mixed taps, its middle rows without their factors, which A^T has instead. Contracted
+   within a statement only: a weight comes out the same wherever it is transformed. */
 BLAN_INLINE void winograd4_weight_line(v16 *restrict out, size_t step, const v16 *restrict g, size_t g_step)
 {
+#pragma clang fp contract(on)
     const v16 g0 = g[0], g1 = g[g_step], g2 = g[2 * g_step];
-    const v16 outer = (-2.0f / 3) * (g0 + 0.5f * g2), middle = (-2.0f / 3 * WINOGRAD_P) * g1;
-    const v16 outer2 = (1.0f / 6) * (g0 + 2 * g2), middle2 = (1.0f / 6 * WINOGRAD_Q) * g1;
-    out[0] = g0;
-    out[step] = outer + middle;
-    out[2 * step] = outer - middle;
-    out[3 * step] = outer2 + middle2;
-    out[4 * step] = outer2 - middle2;
+    const v16 outer = g0 + 1.5f * g2, middle = g1 + g1;
+    out[0] = g0 - 0.5f * g2;
+    out[step] = g0 + g1;
+    out[2 * step] = g0 - g1;
+    out[3 * step] = outer + middle;
+    out[4 * step] = outer - middle;
     out[5 * step] = g2;
 }
 
-BLAN_INLINE void winograd_weights(const size_t n, float *restrict u, size_t step, const blan_k_winograd_kernels *w)
+/* The taps of the kernels, scaled. */
+BLAN_INLINE void winograd_taps(v16 *restrict taps, const blan_k_winograd_kernels *w)
 {
-    float taps[9 * BLAN_BLOCK] __attribute__((aligned(64)));
+    float values[9 * BLAN_BLOCK] __attribute__((aligned(64)));
     for (size_t lane = 0; lane < BLAN_BLOCK; lane++)
         for (size_t tap = 0; tap < 9; tap++)
-            taps[(w->flipped ? 8 - tap : tap) * BLAN_BLOCK + lane] =
+            values[(w->flipped ? 8 - tap : tap) * BLAN_BLOCK + lane] =
                 lane < w->lanes ? w->weights[lane * w->lane_step + tap] : 0;
-    v16 g[9], half[18], scale = v16_splat(1);
+    v16 scale = v16_splat(1);
     for (size_t lane = 0; lane < w->lanes && w->scale != NULL; lane++)
         scale[lane] = w->scale[lane];
 #pragma clang loop unroll(full)
     for (size_t tap = 0; tap < 9; tap++)
-        g[tap] = v16_load(taps + tap * BLAN_BLOCK) * scale;
+        taps[tap] = v16_load(values + tap * BLAN_BLOCK) * scale;
+}
+
+static void winograd2_collect(float *restrict out, const blan_k_winograd_kernels *w)
+{
+    v16 taps[9];
+    winograd_taps(taps, w);
+#pragma clang loop unroll(full)
+    for (size_t tap = 0; tap < 9; tap++)
+        v16_store(out + tap * BLAN_BLOCK, taps[tap]);
+}
+
+static void winograd4_collect(float *restrict out, const blan_k_winograd_kernels *w)
+{
+    v16 taps[9], half[9], mixed[9];
+    winograd_taps(taps, w);
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < 3; i++)
+        winograd4_mix_line(half + i, 3, taps + i, 3);
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < 3; i++)
+        winograd4_mix_line(mixed + 3 * i, 1, half + 3 * i, 1);
+#pragma clang loop unroll(full)
+    for (size_t tap = 0; tap < 9; tap++)
+        v16_store(out + tap * BLAN_BLOCK, mixed[tap]);
+}
+
+/* G g G^T of what was collected. */
+BLAN_INLINE void winograd_expand(const size_t n, float *restrict u, size_t step, const float *restrict taps)
+{
+    v16 g[9], half[18];
+#pragma clang loop unroll(full)
+    for (size_t tap = 0; tap < 9; tap++)
+        g[tap] = v16_load(taps + tap * BLAN_BLOCK);
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 3; x++) {
         if (n == 4)
@@ -204,15 +364,8 @@ BLAN_INLINE void winograd_weights(const size_t n, float *restrict u, size_t step
     }
 }
 
-static void winograd2_weights(float *u, size_t step, const blan_k_winograd_kernels *weights)
-{
-    winograd_weights(4, u, step, weights);
-}
-
-static void winograd4_weights(float *u, size_t step, const blan_k_winograd_kernels *weights)
-{
-    winograd_weights(6, u, step, weights);
-}
+static void winograd2_expand(float *u, size_t step, const float *taps) { winograd_expand(4, u, step, taps); }
+static void winograd4_expand(float *u, size_t step, const float *taps) { winograd_expand(6, u, step, taps); }
 
 /* One column or row of G g for kernels of four taps, F(3x3, 4x4) on the same points: the output gradient's side of the
    weight gradient. */
@@ -285,24 +438,4 @@ static void winograd4_taps(float *restrict taps, const float *restrict m, size_t
         for (size_t x = 0; x < 3; x++)
             v16_store(taps + (y * 3 + x) * BLAN_BLOCK, line[x]);
     }
-}
-
-static void winograd2_input(float *v, size_t step, const blan_k_winograd_input *input)
-{
-    winograd_input(4, v, step, input);
-}
-
-static void winograd4_input(float *v, size_t step, const blan_k_winograd_input *input)
-{
-    winograd_input(6, v, step, input);
-}
-
-static void winograd2_output(const blan_k_winograd_output *output, const float *m_tile, size_t step)
-{
-    winograd_output(4, output, m_tile, step);
-}
-
-static void winograd4_output(const blan_k_winograd_output *output, const float *m_tile, size_t step)
-{
-    winograd_output(6, output, m_tile, step);
 }
