@@ -23,8 +23,9 @@ final class ParameterStore {
 
   /// Takes every tensor's values from `source`.
   ///
+  /// - Parameter keepsGradients: false where no tensor is ever trained: `gradients` is then empty.
   /// - Throws: what the source throws; `BLANError.outOfMemory`.
-  init(_ parameters: [Parameter], source: some TensorSource) throws {
+  init(_ parameters: [Parameter], source: some TensorSource, keepsGradients: Bool = true) throws {
     self.parameters = parameters
     var slots: [Slot] = []
     var offset = 0
@@ -35,7 +36,7 @@ final class ParameterStore {
     self.slots = slots
     slotOfName = Dictionary(zip(parameters.map(\.name), slots), uniquingKeysWith: { first, _ in first })
     values = try AlignedBuffer(count: offset, purpose: "the weights in training")
-    gradients = try AlignedBuffer(count: offset, purpose: "the gradients")
+    gradients = try AlignedBuffer(count: keepsGradients ? offset : 0, purpose: "the gradients")
     for (parameter, slot) in zip(parameters, slots) {
       try source.withTensor(parameter.name, shape: parameter.shape) { tensor in
         guard let start = tensor.baseAddress else { return }

@@ -21,6 +21,8 @@ struct LayerRun {
   let accumulate: Bool
   /// Where losses are noted.
   let losses: LossRecord
+  /// What an explanation differentiates; nil in training.
+  var explained: ScoreWeights?
 
   var workspace: UnsafeMutablePointer<Float> { memory.workspace.pointer }
 
@@ -47,20 +49,27 @@ struct LayerRun {
   }
 
   func values(_ slot: ParameterStore.Slot) -> UnsafeMutablePointer<Float> { store.values.pointer + slot.offset }
-  func gradient(_ slot: ParameterStore.Slot) -> UnsafeMutablePointer<Float> { store.gradients.pointer + slot.offset }
+
+  /// Where the gradient of a tensor goes: of one that is not trained, to a place that nobody reads.
+  func gradient(_ slot: ParameterStore.Slot) -> UnsafeMutablePointer<Float> {
+    if let offset = plan.discardOffset(slot) { return memory.discarded.pointer + offset }
+    return store.gradients.pointer + slot.offset
+  }
 
   /// Whether a tensor is trained, so that its gradient is worth computing.
   func isTrained(_ slot: ParameterStore.Slot) -> Bool { plan.isTrained(slot) }
 }
 
-/// The memory of one step of training.
-final class TrainingMemory {
+/// The memory of one step of training. It belongs to one step at a time.
+final class TrainingMemory: @unchecked Sendable {
   /// Images that fit.
   let capacity: Int
   let arena: AlignedBuffer<Float>
   let workspace: AlignedBuffer<Float>
   /// Mean, variance and inverse standard deviation of every batch norm.
   let statistics: AlignedBuffer<Float>
+  /// Gradients of tensors that are not trained, which some kernels compute along with others.
+  let discarded: AlignedBuffer<Float>
   /// Maps whose gradients have been written in this step.
   let written = WrittenMaps()
 
@@ -75,6 +84,7 @@ final class TrainingMemory {
     }
     workspace = try AlignedBuffer(count: floats, purpose: "the workspace of training")
     statistics = try AlignedBuffer(count: plan.statisticsCount, purpose: "batch statistics")
+    discarded = try AlignedBuffer(count: plan.discardedCount, purpose: "gradients that nobody reads")
   }
 }
 

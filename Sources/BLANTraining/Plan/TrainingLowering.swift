@@ -11,6 +11,7 @@ struct TrainingLowering {
   private let store: ParameterStore
   private let weights: LossWeights
   private let isFrozen: (ParameterStore.Slot) -> Bool
+  private let endsInScore: Bool
   private let consumers: [[NodeID]]
 
   /// What the layer of a node takes along: nodes that get no layer of their own.
@@ -30,14 +31,16 @@ struct TrainingLowering {
   private(set) var statisticsCount = 0
   private var maps: [NodeID: EnlargedMap] = [:]
 
+  /// - Parameter endsInScore: whether an attribute's score is differentiated in place of the losses.
   init(
     _ network: Network, _ store: ParameterStore, weights: LossWeights,
-    isFrozen: @escaping (ParameterStore.Slot) -> Bool
+    isFrozen: @escaping (ParameterStore.Slot) -> Bool, endsInScore: Bool
   ) throws {
     self.network = network
     self.store = store
     self.weights = weights
     self.isFrozen = isFrozen
+    self.endsInScore = endsInScore
     graph = network.graph
     consumers = graph.consumers()
     findChains()
@@ -45,7 +48,7 @@ struct TrainingLowering {
   }
 
   /// The map that holds a node's values, if the node has one of its own or is an enlargement of one.
-  func map(of node: NodeID) -> MapID? { maps[node]?.map }
+  func map(of node: NodeID) -> EnlargedMap? { maps[node] }
 
   // MARK: - What goes together
 
@@ -185,12 +188,12 @@ struct TrainingLowering {
   }
 
   private mutating func lowerDecision() throws {
+    let scores = try network.levels.map { try map($0.classification.scores).map }
+    let attributes = network.configuration.attributes.count
+    if endsInScore { return layers.append(ExplainedScore(scores: scores, attributes: attributes)) }
     var fusion: ParameterStore.Slot?
     if case .fuseScores(let name, _) = graph[network.decision].operation { fusion = try store.slot(name) }
-    layers.append(
-      DecisionLoss(
-        scores: try network.levels.map { try map($0.classification.scores).map },
-        attributes: network.configuration.attributes.count, fusion: fusion))
+    layers.append(DecisionLoss(scores: scores, attributes: attributes, fusion: fusion))
   }
 
   private mutating func lower(_ head: MutualInformation, _ node: Node) throws {
