@@ -323,12 +323,103 @@ blan_status blan_detect_faces(const blan_detector *detector, const blan_image *i
    detector puts its points, a pixel or so from where CelebA's are. Returns what blan_align_face does. */
 blan_status blan_align_detected(const blan_image *image, const blan_face *face, blan_bitmap **out);
 
+/* Where blan_align_detected takes the aligned frame from: the frame's point (x, y) is the photo's
+   (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]), both in pixels with (0, 0) the centre of the first one. For drawing
+   on the photo what was found on the aligned face. Returns INVALID_ARGUMENT for landmarks that fit no transform. */
+blan_status blan_face_frame(const blan_face *face, double m[6]);
+
 /* Finds the faces of a whole photo, aligns each as blan_align_detected does, and predicts its attributes.
    Face i's outputs lie at i times their size: probabilities is capacity x N floats, and so are the options' outputs.
    `faces` may be NULL. *count as above; only faces that are written are predicted. */
 blan_status blan_predict_faces(const blan_model *model, const blan_detector *detector, const blan_image *image,
                                const blan_detect_options *detection, const blan_predict_options *options,
                                blan_face *faces, float *probabilities, size_t capacity, size_t *count);
+
+/* ------------------------------------------------------------------------------------------------ explanations --- */
+
+/* Maps of what a score rests on in one image. The scores are differences s[present] - s[absent] before any softmax or
+   temperature (log-odds), so a map does not saturate with the probability. In every map a cell above 0 speaks for the
+   attribute and one below 0 against it. docs/explaining.md tells what the maps mean and what they do not. */
+typedef struct blan_explain_target {
+    size_t attribute; /* index in the order of the outputs */
+    int32_t level;    /* 0: the decision, z of Eq. 6 (s_5 without score fusion); 1 to 4: s_1..s_4 of one classifier; 5: s_5,
+                         their sum */
+} blan_explain_target;
+
+/* Called on the calling thread: so many steps of a call are done. Anything but 0 stops it: BLAN_ERROR_CANCELLED, with
+   the maps unfinished. */
+typedef int (*blan_explain_progress)(size_t done, size_t count, void *user);
+
+typedef int32_t blan_fill;
+
+enum {
+    BLAN_FILL_MODEL_MEAN = 0, /* the colour that the model's input is normalised by */
+    BLAN_FILL_IMAGE_MEAN = 1, /* the image's own mean colour */
+    BLAN_FILL_COLOR = 2       /* `color` */
+};
+
+typedef struct blan_occlusion_options {
+    size_t struct_size;
+    int32_t patch;    /* side of the square that is covered, in pixels of the network's input, 1 to S; 0 = S / 8 */
+    int32_t stride;   /* from one place to the next, 1 to patch; 0 = half of it, rounded up */
+    blan_fill fill;   /* what the square is filled with */
+    float color[3];   /* R, G and B for BLAN_FILL_COLOR, 0 to 1 */
+    float *values;    /* count floats out: the targets' scores of the image as it is; may be NULL */
+    blan_explain_progress progress; /* told of patches; may be NULL */
+    void *user;                     /* handed to progress */
+} blan_occlusion_options;
+
+#define BLAN_OCCLUSION_OPTIONS_INIT                                                                                    \
+    { sizeof(blan_occlusion_options), 0, 0, BLAN_FILL_MODEL_MEAN, { 0, 0, 0 }, NULL, NULL, NULL }
+
+/* Rows, and columns, of an occlusion map with these options: n. Row and column i belong to a patch that begins at pixel
+   i x stride of the network's input, the last one at S - patch. 0 for NULL and for options out of range. */
+size_t blan_occlusion_size(const blan_model *model, const blan_occlusion_options *options);
+
+/* Occlusion (Zeiler and Fergus 2014): covers the image by a patch at n x n places and predicts each. A map's cell is the
+   score of the image less that with the patch there. All targets share the n x n predictions.
+   image: one face framed like the network expects, of any size; it is resized and normalised inside. targets: count of
+   them. maps: count x n x n floats out. Any number of threads may call this with one model.
+   Returns INVALID_ARGUMENT (a target or an option out of range), SHAPE, CANCELLED, OUT_OF_MEMORY. */
+blan_status blan_explain_occlusion(const blan_model *model, const blan_image *image,
+                                   const blan_explain_target *targets, size_t count,
+                                   const blan_occlusion_options *options, float *maps);
+
+/* A network kept in a form that has gradients, which a blan_model has not. It never changes after loading: any number of
+   threads may use one at the same time. */
+typedef struct blan_explainer blan_explainer;
+
+/* Loads a model's file for explaining. Of the options, threads counts. Returns what blan_model_load does. */
+blan_status blan_explainer_load(const char *path, const blan_load_options *options, blan_explainer **out);
+
+/* The same from memory; `bytes` may be freed once this returns. */
+blan_status blan_explainer_load_memory(const void *bytes, size_t length, const blan_load_options *options,
+                                       blan_explainer **out);
+
+/* Frees an explainer. No call that uses it may be running. */
+void blan_explainer_free(blan_explainer *explainer);
+
+/* Height and width of the Grad-CAM map of level `level`, 1 to 4: S/4, S/8, S/16, S/32; 0 for NULL and other levels. */
+size_t blan_explainer_map_size(const blan_explainer *explainer, int32_t level);
+
+typedef struct blan_gradcam_options {
+    size_t struct_size;
+    float *values;                  /* count floats out: the targets' scores; may be NULL */
+    blan_explain_progress progress; /* told of targets; may be NULL */
+    void *user;                     /* handed to progress */
+} blan_gradcam_options;
+
+#define BLAN_GRADCAM_OPTIONS_INIT { sizeof(blan_gradcam_options), NULL, NULL, NULL }
+
+/* Grad-CAM (Selvaraju et al. 2017) at the network's four levels, before the paper's ReLU: with A the features that AC_i
+   reads and y the target's score, the map of level i is the sum over channels k of mean(dy/dA_k) A_k. dy/dA is the whole
+   derivative: the decision depends on the features of level 4 through the decoder, too. A target of one level has maps of
+   zeros where its score does not depend on a level's features.
+   image, targets: as above. maps: for each target its four maps one after another, shallowest first. Any number of
+   threads may call this with one explainer. Returns what blan_explain_occlusion does. */
+blan_status blan_explain_gradcam(const blan_explainer *explainer, const blan_image *image,
+                                 const blan_explain_target *targets, size_t count,
+                                 const blan_gradcam_options *options, float *maps);
 
 /* -------------------------------------------------------------------------------------------------- new models --- */
 

@@ -62,6 +62,11 @@ public final class FaceDetector: Sendable {
     try FaceAlignment.align(view, landmarks: face.landmarks, template: template, threads: threads)
   }
 
+  /// Where `align` takes each pixel of the aligned frame from.
+  public static func frame(_ face: Face) throws -> Similarity {
+    try FaceAlignment.frame(landmarks: face.landmarks, template: template)
+  }
+
   /// The second stage: R-Net on the proposals, their boxes corrected and made square.
   private func refine(
     _ proposed: [Candidate], _ view: ImageView, _ threshold: Float, _ context: DetectionContext

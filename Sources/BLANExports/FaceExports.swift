@@ -112,6 +112,17 @@ public func alignDetected(
   }
 }
 
+@_cdecl("blan_face_frame")
+public func faceFrame(_ face: UnsafePointer<blan_face>?, _ matrix: UnsafeMutablePointer<Double>?) -> blan_status {
+  guarded {
+    let matrix = try required(matrix, "m")
+    let frame = try FaceDetector.frame(Face(required(face, "face").pointee))
+    for (place, value) in [frame.a, -frame.b, frame.tx, frame.b, frame.a, frame.ty].enumerated() {
+      matrix[place] = value
+    }
+  }
+}
+
 @_cdecl("blan_predict_faces")
 public func predictFaces(
   _ model: OpaquePointer?, _ detector: OpaquePointer?, _ image: UnsafePointer<blan_image>?,

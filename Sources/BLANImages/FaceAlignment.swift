@@ -81,6 +81,14 @@ public enum FaceAlignment {
     return (clipped(columns, view.width), clipped(rows, view.height))
   }
 
+  /// Where each pixel of the aligned frame comes from.
+  ///
+  /// - Throws: as ``align(_:landmarks:template:threads:)``.
+  public static func frame(landmarks: [Point], template: [Point] = template) throws -> Similarity {
+    let fitted = try fit(to: landmarks, from: template)
+    return Similarity(a: fitted.a, b: fitted.b, tx: fitted.tx, ty: fitted.ty)
+  }
+
   private static func warp(
     _ view: ImageView, _ similarity: inout blan_k_similarity, _ result: Image, _ threads: Int
   ) {

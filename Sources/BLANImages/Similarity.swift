@@ -10,6 +10,13 @@ public struct Similarity: Sendable, Equatable {
   public let tx: Double
   public let ty: Double
 
+  public init(a: Double, b: Double, tx: Double, ty: Double) {
+    self.a = a
+    self.b = b
+    self.tx = tx
+    self.ty = ty
+  }
+
   /// Fits a square image into another square, changed about its centre.
   ///
   /// - Parameters:

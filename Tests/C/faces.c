@@ -175,6 +175,37 @@ static void whole_photos_are_predicted(const blan_model *model, const blan_detec
     blan_bitmap_free(photo);
 }
 
+/* The aligned frame shows what the photo has where blan_face_frame says. */
+static void the_frame_is_where_the_face_is(const blan_detector *detector)
+{
+    blan_bitmap *photo = load_photo("examples/data/astronaut_full.jpg"), *aligned = NULL;
+    const blan_image image = blan_bitmap_image(photo);
+    blan_face face;
+    size_t count = 0;
+    double m[6];
+    CHECK_OK(blan_detect_faces(detector, &image, NULL, &face, 1, &count));
+    CHECK_OK(blan_face_frame(&face, m));
+    CHECK_OK(blan_align_detected(&image, &face, &aligned));
+    const blan_image frame = blan_bitmap_image(aligned);
+    CHECK(m[0] == m[4] && m[1] == -m[3]);
+    double difference = 0;
+    for (int y = 40; y < 200; y += 10) /* the photo is about as large as the frame: nearest pixels nearly agree */
+        for (int x = 40; x < 140; x += 10) {
+            const long column = lround(m[0] * x + m[1] * y + m[2]), row = lround(m[3] * x + m[4] * y + m[5]);
+            for (int c = 0; c < 3; c++)
+                difference += abs(frame.data[(y * frame.width + x) * 3 + c] -
+                                  image.data[(row * image.width + column) * 3 + c]);
+        }
+    CHECK(difference / (16 * 10 * 3) < 6);
+    blan_bitmap_free(aligned);
+    blan_bitmap_free(photo);
+
+    CHECK_REFUSED(blan_face_frame(NULL, m), BLAN_ERROR_INVALID_ARGUMENT, "face is NULL");
+    CHECK_REFUSED(blan_face_frame(&face, NULL), BLAN_ERROR_INVALID_ARGUMENT, "m is NULL");
+    face.landmarks[2][0] = INFINITY;
+    CHECK_REFUSED(blan_face_frame(&face, m), BLAN_ERROR_INVALID_ARGUMENT, "landmark 2");
+}
+
 static void alignment_names_the_argument(void)
 {
     static const uint8_t data[30 * 30 * 3];
@@ -268,6 +299,7 @@ int main(void)
     room_limits_what_is_written_but_not_the_count(detector);
     no_face_is_an_answer(model, detector);
     whole_photos_are_predicted(model, detector);
+    the_frame_is_where_the_face_is(detector);
     alignment_names_the_argument();
     options_are_validated(model, detector);
     arguments_are_named(model, detector);

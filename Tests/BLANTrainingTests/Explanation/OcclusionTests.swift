@@ -98,7 +98,9 @@ import Testing
       (8, 9, .modelMean, "stride is 9; expected 1 to 8"), (8, -1, .modelMean, "stride is -1"),
       (8, 4, .color([0, 1.5, 0]), "color is"), (8, 4, .color([0, .nan, 0]), "color is"),
     ] {
-      let error = #expect(throws: BLANError.self) { _ = try Occlusion(size: 64, patch: patch, stride: stride, fill: fill) }
+      let error = #expect(throws: BLANError.self) {
+        _ = try Occlusion(size: 64, patch: patch, stride: stride, fill: fill)
+      }
       #expect(error?.kind == .invalidArgument)
       #expect(error?.message.contains(words) == true, "\(String(describing: error))")
     }
