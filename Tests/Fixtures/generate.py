@@ -1,6 +1,6 @@
 """Writes the fixtures of the numerical tests: what PyTorch, Pillow and the specification say of seeded inputs.
 
-Usage: python Tests/Fixtures/generate.py [inference] [training] [explanation] [images] [faces]      (default: all of them)
+Usage: python Tests/Fixtures/generate.py [inference] [training] [explanation] [images] [faces]   (default: all of them)
 
 Needs the packages of scripts/requirements.txt and scripts/requirements-torch.txt; faces also those that facenet.py
 names. Everything is seeded and computed on

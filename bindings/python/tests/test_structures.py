@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from blan import _structures, _training_structures
+from blan import _explain_structures, _structures, _training_structures
 from blan.training import options
 from conftest import REPOSITORY
 
@@ -19,6 +19,9 @@ STRUCTS = {
     "blan_predict_options": _structures.PredictOptions,
     "blan_detect_options": _structures.DetectOptions,
     "blan_face": _structures.Face,
+    "blan_explain_target": _explain_structures.ExplainTarget,
+    "blan_occlusion_options": _explain_structures.OcclusionOptions,
+    "blan_gradcam_options": _explain_structures.GradCAMOptions,
     "blan_network_options": _structures.NetworkOptions,
     "blan_dataset_options": _structures.DatasetOptions,
     "blan_evaluate_options": _structures.EvaluateOptions,

@@ -27,10 +27,11 @@ from .errors import (
     UnsupportedError,
 )
 from .evaluation import Calibration, Evaluation, calibrate
+from .explanation import Explainer, Explanation, overlay
 from .images import read_image
 from .model import Cost, Model, Step, load
 from .prediction import Prediction
-from .report import write_evaluation, write_report
+from .report import write_evaluation, write_explanation, write_report
 from .system import System, system
 from .training import FineTuned, History, Losses, Progress, Trainer, balanced_weights, finetune
 
@@ -42,6 +43,8 @@ __all__ = [
     "Dataset",
     "Detector",
     "Evaluation",
+    "Explainer",
+    "Explanation",
     "Face",
     "FileError",
     "FineTuned",
@@ -70,8 +73,10 @@ __all__ = [
     "import_encoder",
     "init",
     "load",
+    "overlay",
     "read_image",
     "system",
     "write_evaluation",
+    "write_explanation",
     "write_report",
 ]

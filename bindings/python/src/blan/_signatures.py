@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from ctypes import POINTER, c_bool, c_char_p, c_double, c_float, c_int8, c_int32, c_int64, c_size_t, c_uint64, c_void_p
 
+from ._explain_structures import ExplainTarget, GradCAMOptions, OcclusionOptions
 from ._structures import (
     CalibrateOptions,
     Cost,
@@ -86,6 +87,20 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
             c_size_t,
             POINTER(c_size_t),
         ),
+    ),
+    "blan_face_frame": (c_int32, (POINTER(Face), POINTER(c_double))),
+    "blan_occlusion_size": (c_size_t, (c_void_p, POINTER(OcclusionOptions))),
+    "blan_explain_occlusion": (
+        c_int32,
+        (c_void_p, POINTER(Image), POINTER(ExplainTarget), c_size_t, POINTER(OcclusionOptions), _FLOATS),
+    ),
+    "blan_explainer_load": (c_int32, (c_char_p, POINTER(LoadOptions), _OUT)),
+    "blan_explainer_load_memory": (c_int32, (c_char_p, c_size_t, POINTER(LoadOptions), _OUT)),
+    "blan_explainer_free": (None, (c_void_p,)),
+    "blan_explainer_map_size": (c_size_t, (c_void_p, c_int32)),
+    "blan_explain_gradcam": (
+        c_int32,
+        (c_void_p, POINTER(Image), POINTER(ExplainTarget), c_size_t, POINTER(GradCAMOptions), _FLOATS),
     ),
     "blan_model_init": (c_int32, (c_char_p, POINTER(NetworkOptions))),
     "blan_import_encoder": (c_int32, (c_char_p, c_char_p, c_char_p)),

@@ -190,11 +190,16 @@ def photo_pixels(photo: Photo, color: Color, maximum_pixels: int) -> Pixels:
 
 def align_detected(pixels: Pixels, face: Face) -> np.ndarray:
     """A face of MTCNN in CelebA's aligned frame, RGB."""
-    landmarks = ((ctypes.c_float * 2) * 5)(*((ctypes.c_float * 2)(*point) for point in face.landmarks.tolist()))
-    found = _structures.Face(*face.box, face.score, landmarks)
+    found = face_struct(face)
     bitmap = ctypes.c_void_p()
     check(library().blan_align_detected(ctypes.byref(pixels.image), ctypes.byref(found), ctypes.byref(bitmap)))
     return take_bitmap(bitmap)
+
+
+def face_struct(face: Face) -> _structures.Face:
+    """The blan_face of a face."""
+    landmarks = ((ctypes.c_float * 2) * 5)(*((ctypes.c_float * 2)(*point) for point in face.landmarks.tolist()))
+    return _structures.Face(*face.box, face.score, landmarks)
 
 
 def face_of(face: _structures.Face) -> Face:

@@ -19,13 +19,16 @@ from . import _batch, _faces, _structures
 from ._library import check, library
 from .bundled import default_model_path
 from .detection import Detector, Face, photo_pixels
-from .errors import BlanError, InvalidArgumentError, ShapeError
+from .errors import BlanError, FileError, InvalidArgumentError, ShapeError
 from .images import Color, FilePath, Photo, Pixels, Source, pixels_of, read_image, source_of
 from .prediction import Prediction
 
 if TYPE_CHECKING:
     from .evaluation import Evaluation
     from .evaluation.running import Data, OnProgress, OnUnreadable
+    from .explanation import Explainer, Explanation
+    from .explanation.names import Score
+    from .explanation.running import Fill, Method
 
 OnError: TypeAlias = Literal["raise", "keep"]
 
@@ -112,6 +115,7 @@ class Model:
             check(library().blan_model_load_memory(model, len(model), ctypes.byref(options), ctypes.byref(out)))
         else:
             self.path = os.fspath(model)
+            self._stamp = _stamp(self.path)
             check(library().blan_model_load(os.fsencode(model), ctypes.byref(options), ctypes.byref(out)))
         self._handle: _Handle | None = _Handle(out)
         call = library()
@@ -127,7 +131,8 @@ class Model:
         self._layout = _batch.Layout(count, call.blan_model_embedding_size(out), tuple(maps))
         self._threads_asked = threads
         self._detector: Detector | None = None
-        self._detector_lock = threading.Lock()
+        self._explainer: Explainer | None = None
+        self._lock = threading.Lock()
 
     @overload
     def predict(self, photos: Photo, *, aligned: Literal[False] = False, **options: Any) -> list[Prediction]: ...
@@ -290,6 +295,80 @@ class Model:
             trained=self.trained,
         )
 
+    def explain(
+        self,
+        photo: Photo,
+        attributes: str | Iterable[str],
+        *,
+        method: Method = "gradcam",
+        scores: Score | Iterable[Score] = "decision",
+        aligned: bool = False,
+        detector: Detector | None = None,
+        explainer: Explainer | None = None,
+        color: Color = "rgb",
+        maximum_pixels: int = 0,
+        patch: int = 0,
+        stride: int = 0,
+        fill: Fill = "model",
+        on_progress: OnProgress | None = None,
+    ) -> Explanation | list[Explanation]:
+        """Maps of what the scores of some attributes rest on, for every face in one photo.
+
+        Args:
+            photo: as in `predict`.
+            attributes: one name or several.
+            method: "gradcam" (Selvaraju et al. 2017) at the four levels of the network, or "occlusion": how much the
+                score falls when a patch covers a place. docs/explaining.md tells what they mean and what they do not.
+            scores: what is explained: "decision" (z of the paper's Eq. 6), 1 to 4 for the score of one classifier,
+                "sum" for the sum of the four; or several of these.
+            aligned: the photo is one aligned crop: no face is looked for.
+            detector: what finds the faces; None = the bundled detector with its defaults.
+            explainer: the model's weights in the form that has gradients, for a model that was loaded from bytes;
+                None = made from the model's file at the first call that needs it, and kept.
+            color: order of an array's channels.
+            maximum_pixels: a larger file is refused before it is decoded; 0 = 178,956,970.
+            patch: of occlusion: side of the patch in pixels of the network's input; 0 = an eighth of the input.
+            stride: of occlusion: from one place to the next, 1 to `patch`; 0 = half of it.
+            fill: of occlusion: what the patch is filled with: "model" (the mean colour that the input is normalised
+                by), "image" (the face's own mean), or R, G and B from 0 to 1.
+            on_progress: called with steps done and steps in all; False stops. Ctrl-C stops too.
+
+        Returns:
+            A list of the faces' explanations, the largest face first; it is empty where there is no face. With
+            `aligned=True` a single Explanation.
+
+        Raises:
+            InvalidArgumentError: an attribute that the model does not have (near names are listed), a score, patch or
+                stride out of range.
+            FileError: the model's file has changed or gone since it was loaded.
+            CancelledError: `on_progress` returned False.
+            BlanError: the photo cannot be read; the class says why.
+        """
+        from .explanation.explaining import explain
+
+        if aligned and detector is not None:
+            raise InvalidArgumentError("aligned crops are not looked at by a detector: give one or the other")
+        handle = self._open()
+        found = explain(
+            handle.pointer,
+            self.names,
+            self.input_size,
+            self.trained,
+            photo,
+            attributes,
+            method=method,
+            scores=scores,
+            detector=None if aligned else detector or self._bundled_detector(),
+            explainer=lambda: explainer or self._own_explainer(),
+            color=color,
+            maximum_pixels=maximum_pixels,
+            patch=patch,
+            stride=stride,
+            fill=fill,
+            on_progress=on_progress,
+        )
+        return found[0] if aligned else found
+
     def costs(self) -> list[Cost]:
         """Parameters and multiply-accumulates of each module that prediction uses."""
         handle, row = self._open(), _structures.Cost()
@@ -327,14 +406,29 @@ class Model:
 
     def close(self) -> None:
         """Frees the model once no call uses it any more. Further calls raise InvalidArgumentError."""
-        self._handle = None
+        self._handle = self._explainer = None
 
     def _bundled_detector(self) -> Detector:
         """The detector that comes with the package, loaded at the first photo that needs it."""
-        with self._detector_lock:
+        with self._lock:
             if self._detector is None:
                 self._detector = Detector(threads=self.threads)
             return self._detector
+
+    def _own_explainer(self) -> Explainer:
+        """The explainer of the model's file, made at the first call that needs it."""
+        from .explanation import Explainer
+
+        with self._lock:
+            if self._explainer is None:
+                if not self.path:
+                    raise InvalidArgumentError(
+                        "a model loaded from bytes keeps no gradients: pass explainer=blan.Explainer(bytes)"
+                    )
+                if _stamp(self.path) != self._stamp:
+                    raise FileError(f"{self.path} has changed since the model was loaded: load it again to explain it")
+                self._explainer = Explainer(self.path, threads=self.threads)
+            return self._explainer
 
     def _open(self) -> _Handle:
         """The handle, which stays valid for as long as the caller refers to it."""
@@ -379,6 +473,15 @@ class _Handle:
 
 def _load_again(path: str, threads: int) -> Model:
     return load(path, threads=threads)
+
+
+def _stamp(path: str) -> tuple[int, ...] | None:
+    """What tells a file from another one that has taken its place; None where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _checked_threads(threads: int) -> int:

@@ -9,7 +9,7 @@ import typer
 from .. import __name__ as package
 from ..errors import BlanError
 from ..system import system
-from . import calibrate, encoder, evaluate, experiment, info, init, predict, train
+from . import calibrate, encoder, evaluate, experiment, explain, info, init, predict, train
 from .console import fail, note
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ def _options(
 
 
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
+app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("train", epilog=train.TRAIN_EXAMPLES)(train.train)
 app.command("finetune", epilog=train.FINETUNE_EXAMPLES)(train.finetune)
 app.command("experiment", epilog=experiment.EXAMPLES)(experiment.experiment)

@@ -1,4 +1,4 @@
-"""A bar on stderr for calls that report how many images are done."""
+"""A bar on stderr for calls that report how far they are."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from .console import stderr
 
 
 @contextlib.contextmanager
-def progress_over(verb: str, count: int, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Shows a bar while the block runs, where stderr is a terminal; yields what moves it."""
+def progress_over(
+    verb: str, count: int | None, quiet: bool, unit: str = "images"
+) -> Iterator[Callable[[int, int], None]]:
+    """Shows a bar while the block runs, where stderr is a terminal; yields what moves it.
+
+    A `count` of None becomes known with the first move.
+    """
     columns = (
         TextColumn(verb),
         BarColumn(),
@@ -24,8 +29,8 @@ def progress_over(verb: str, count: int, quiet: bool) -> Iterator[Callable[[int,
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         task = progress.add_task("", total=count, rate="")
 
-        def advance(done: int, _count: int) -> None:
+        def advance(done: int, count: int) -> None:
             speed = progress.tasks[task].speed
-            progress.update(task, completed=done, rate=f"{speed:.0f} images/s" if speed else "")
+            progress.update(task, total=count, completed=done, rate=f"{speed:.0f} {unit}/s" if speed else "")
 
         yield advance

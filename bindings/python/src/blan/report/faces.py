@@ -87,7 +87,7 @@ def _card(number: int, prediction: Prediction, photo: Photo) -> str:
         picture = embed_pixels(align_detected(pixels_of(pixels, "rgb"), face))
         whole = _whole(name, face, pixels.shape[1], pixels.shape[0])
         label = f"The aligned face of {name}"
-    size = f"{picture.width} &times; {picture.height}" if face is None else _place(face)
+    size = f"{picture.width} &times; {picture.height}" if face is None else place_of(face)
     return f"""<article style="--photo: url('{picture.uri}'); --ratio: {picture.width} / {picture.height}">
 <h2>{name} <small>{size}</small></h2>
 <div class="face">
@@ -101,7 +101,8 @@ def _card(number: int, prediction: Prediction, photo: Photo) -> str:
 </article>"""
 
 
-def _place(face: Face) -> str:
+def place_of(face: Face) -> str:
+    """Where a face is, as HTML."""
     left, top, right, bottom = (round(side) for side in face.box)
     return f"face of {right - left} &times; {bottom - top} at ({left}, {top}), score {face.score:.2f}"
 
@@ -168,17 +169,24 @@ def _bar(name: str, probability: float, threshold: float) -> str:
     )
 
 
-def _footer(model: Model) -> str:
+def facts_of(model: Model) -> str:
+    """What computed a page: library, model and network, plain text."""
     config = model.config
-    facts = [
-        f"libblan {library().blan_version().decode()}",
-        f"model {os.path.basename(model.path) or 'from memory'}{'' if model.trained else ' (untrained)'}",
-        f"width {config.get('width')}, input {model.input_size} x {model.input_size}, variant {config.get('variant')}",
-        "network: BLAN, Pattern Recognition 2020",
-    ]
+    return " · ".join(
+        [
+            f"libblan {library().blan_version().decode()}",
+            f"model {os.path.basename(model.path) or 'from memory'}{'' if model.trained else ' (untrained)'}",
+            f"width {config.get('width')}, input {model.input_size} x {model.input_size}, "
+            f"variant {config.get('variant')}",
+            "network: BLAN, Pattern Recognition 2020",
+        ]
+    )
+
+
+def _footer(model: Model) -> str:
     notes = (
         "The mark on each bar is the probability from which the attribute counts as present. Each attention map is "
         "stretched to its own range, printed below it. Attributes are annotators' impressions of a photo, not facts "
         "about a person; do not decide about people with them."
     )
-    return f"<p>{notes}</p><p>{escape(' · '.join(facts))}</p>"
+    return f"<p>{notes}</p><p>{escape(facts_of(model))}</p>"
