@@ -118,6 +118,21 @@ static void load_and_free_a_detector(void *argument)
     blan_detector_free(detector);
 }
 
+static void load_explain_free(void *argument)
+{
+    const job *self = argument;
+    const blan_image image = blan_bitmap_image(self->photo);
+    static const blan_explain_target targets[] = {{0, 0}, {31, 2}};
+    float maps[2 * (16 * 16 + 8 * 8 + 4 * 4 + 2 * 2)];
+    blan_explainer *explainer = NULL;
+    CHECK_OK(blan_explainer_load(fixture_model_path(), NULL, &explainer));
+    CHECK_OK(blan_explain_gradcam(explainer, &image, targets, 2, NULL, maps));
+    blan_explainer_free(explainer);
+    blan_occlusion_options options = BLAN_OCCLUSION_OPTIONS_INIT;
+    options.patch = options.stride = FIXTURE_INPUT_SIZE / 2;
+    CHECK_OK(blan_explain_occlusion(self->model, &image, targets, 2, &options, maps));
+}
+
 static void *predict_and_end(void *argument)
 {
     predict_from_pixels(argument);
@@ -147,6 +162,7 @@ int main(void)
     leaves_nothing_behind(predict_on_new_thread, &self, 50, "predicting on short-lived threads");
     leaves_nothing_behind(find_and_predict_faces, &self, 60, "finding and predicting faces");
     leaves_nothing_behind(load_and_free_a_detector, &self, 30, "loading and freeing detectors");
+    leaves_nothing_behind(load_explain_free, &self, 60, "explaining");
     blan_bitmap_free(self.photo);
     blan_detector_free(self.detector);
     blan_model_free(self.model);
