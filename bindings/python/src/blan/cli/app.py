@@ -9,7 +9,7 @@ import typer
 from .. import __name__ as package
 from ..errors import BlanError
 from ..system import system
-from . import calibrate, encoder, evaluate, experiment, explain, info, init, predict, train
+from . import calibrate, encoder, evaluate, experiment, explain, info, init, predict, serve, train
 from .console import fail, note
 
 app = typer.Typer(
@@ -47,6 +47,7 @@ app.command("init")(init.init)
 app.command("import-encoder")(encoder.import_encoder)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)
+app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 
 
 def main() -> None:
