@@ -26,8 +26,13 @@ def face_answer(prediction: Prediction, face: Face | None, crop: np.ndarray | No
     del answer["source"], answer["trained"]  # the photo and the whole answer say these
     if crop is not None:
         answer["crop"] = png.data_uri(png.encode(crop))
-        answer["attention"] = [heat.overlay(level) for level in prediction.attention or ()]
+        answer["attention"] = [_map(level) for level in prediction.attention or ()]
     return answer
+
+
+def _map(level: np.ndarray) -> dict[str, Any]:
+    low, high = float(level.min()), float(level.max())
+    return {"size": level.shape[0], "low": low, "high": high, "picture": heat.overlay(level)}
 
 
 def error_answer(name: str, error: BlanError) -> dict[str, Any]:
@@ -57,6 +62,15 @@ class FaceBox(BaseModel):
     )
 
 
+class AttentionMap(BaseModel):
+    """One spatial attention map."""
+
+    size: int = Field(description="its height and width in cells")
+    low: float = Field(description="its smallest value, 0 to 1")
+    high: float = Field(description="its largest value")
+    picture: str = Field(description="a PNG as data URL to lay over the crop; the colours span low to high")
+
+
 class FaceAnswer(BaseModel):
     """One face."""
 
@@ -64,9 +78,7 @@ class FaceAnswer(BaseModel):
     attributes: list[str] = Field(description="those whose probability reaches their threshold, most likely first")
     probabilities: dict[str, float] = Field(description="of every attribute")
     crop: str | None = Field(None, description="the aligned face, a PNG as data URL; with attention=true")
-    attention: list[str] | None = Field(
-        None, description="spatial attention maps, finest first, PNGs to lay over the crop; with attention=true"
-    )
+    attention: list[AttentionMap] | None = Field(None, description="finest first; with attention=true")
 
 
 class PhotoAnswer(BaseModel):
@@ -104,5 +116,4 @@ class ModelAnswer(BaseModel):
     input_size: int = Field(description="height and width of the network's input in pixels")
     names: list[str] = Field(description="the attributes")
     thresholds: dict[str, float] = Field(description="probability from which an attribute counts as present")
-    attention_levels: list[int] = Field(description="height and width of each attention map")
     limits: dict[str, float] = Field(description="what a request may hold")

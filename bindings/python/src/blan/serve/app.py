@@ -191,7 +191,6 @@ class _Service:
             input_size=model.input_size,
             names=list(model.names),
             thresholds={name: float(p) for name, p in zip(model.names, model.thresholds, strict=True)},
-            attention_levels=list(model._layout.maps),
             limits={
                 "bytes": settings.max_bytes,
                 "pixels": settings.max_pixels,

@@ -109,7 +109,7 @@ class Pipeline:
         try:
             photo = await loop.run_in_executor(self._readers, self._read, upload, wanted)
         except BlanError as error:
-            return type(error)(f"{_label(upload, index, count)}: {error}")
+            return type(error)(f"{_place(upload, index, count)}{error}")
         finally:
             self._reading -= 1
         jobs = [_Job(pixels, wanted.attention) for _, pixels in photo.faces]
@@ -153,9 +153,12 @@ def refused_for_its_pixels(error: BlanError) -> bool:
     return isinstance(error, InvalidArgumentError)
 
 
-def _label(upload: Upload, index: int, count: int) -> str:
-    number = f"photo {index + 1} of {count}"
-    return f"{number} ({upload.name})" if upload.name else number
+def _place(upload: Upload, index: int, count: int) -> str:
+    """Which photo an error is about, to stand before it."""
+    name = f" ({upload.name})" if upload.name else ""
+    if count > 1:
+        return f"photo {index + 1} of {count}{name}: "
+    return f"{upload.name}: " if upload.name else ""
 
 
 def _faces(photo: _Photo, predictions: Sequence[Prediction], attention: bool) -> list[dict[str, Any]]:

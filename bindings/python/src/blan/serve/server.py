@@ -17,6 +17,18 @@ from .settings import Settings
 _CONNECTIONS = 1024
 """Open at a time, at most; beyond, a client is told 503."""
 
+_LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "line"}},
+    "loggers": {
+        "uvicorn.error": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
+        "uvicorn.access": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+    },
+}
+"""Messages and the access log go to stderr."""
+
 
 def run(model: Model, settings: Settings | None = None, *, on_listening: Callable[[str], None] | None = None) -> None:
     """Serves until SIGTERM or SIGINT (Ctrl-C); then takes no more requests and finishes those it has.
@@ -36,7 +48,7 @@ def run(model: Model, settings: Settings | None = None, *, on_listening: Callabl
     with _listening(settings.host, settings.port) as listener:
         config = uvicorn.Config(
             app,
-            log_level="info" if settings.access_log else "warning",
+            log_config=_LOGGING,
             access_log=settings.access_log,
             server_header=False,
             ws="none",

@@ -64,10 +64,11 @@ function boxes(picture, photo) {
     group.append(
       drawn("rect", { class: "box", x: left, y: top, width: right - left, height: bottom - top }),
     );
-    for (const [x, y] of face.landmarks) group.append(drawn("circle", { cx: x, cy: y, r: Math.min((right - left) / 40, 2 * unit) }));
+    const r = Math.max((right - left) / 40, 1.8 * unit);
+    for (const [cx, cy] of face.landmarks) group.append(drawn("circle", { cx, cy, r }));
     if (photo.faces.length > 1) {
       const side = 15 * unit;
-      const [x, y] = [Math.max(left, 0), Math.max(top, 0)];
+      const [x, y] = [Math.max(left, 0), Math.max(top - side, 0)];
       group.append(drawn("rect", { class: "tag", x, y, width: side, height: side }));
       const number = drawn("text", { class: "number", x: x + side / 2, y: y + 0.78 * side }, index + 1);
       number.style.fontSize = `${0.8 * side}px`;
@@ -93,17 +94,16 @@ function faceCard(answer, title, model) {
   const facts = face ? ` ${Math.round(face.box[2] - face.box[0])} × ${Math.round(face.box[3] - face.box[1])} pixels, `
     + `score ${face.score.toFixed(2)}` : "";
   const heading = element("h3", {}, title, element("small", {}, facts));
-  return element("section", { className: "face-card" }, heading, looks(answer, title, model), bars(answer, model));
+  return element("section", { className: "face-card" }, heading, looks(answer, title), bars(answer, model));
 }
 
 /** The aligned face, and a switch and an opacity for each attention map over it. */
-function looks(answer, title, model) {
+function looks(answer, title) {
   const crop = element("div", { className: "crop" });
   crop.append(element("img", { src: answer.crop, alt: `${title}, aligned as the network sees it` }));
   const levels = element("fieldset", { className: "levels" }, element("legend", {}, "Where the network looks"));
-  answer.attention.forEach((source, index) => {
-    const map = element("img", { className: "level", src: source, alt: "", hidden: true });
-    const side = model.attention_levels[index];
+  answer.attention.forEach(({ size, low, high, picture }, index) => {
+    const map = element("img", { className: "level", src: picture, alt: "", hidden: true });
     const name = `Level ${index + 1}`;
     const shown = element("input", { type: "checkbox" });
     const opacity = element("input", { type: "range", min: 0, max: 100, value: START_OPACITY, ariaLabel: `${name}, opacity in per cent` });
@@ -120,7 +120,8 @@ function looks(answer, title, model) {
       update();
     });
     crop.append(map);
-    const label = `${name} · ${LEVELS[Math.min(index, LEVELS.length - 1)]}, ${side}×${side}`;
+    const label = element("span", {}, `${name} · ${LEVELS[Math.min(index, LEVELS.length - 1)]}`,
+      element("small", {}, `${size}×${size}, ${low.toFixed(2)} to ${high.toFixed(2)}`));
     levels.append(element("div", {}, element("label", { className: "option" }, shown, label), opacity, value));
     update();
   });

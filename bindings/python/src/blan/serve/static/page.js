@@ -63,7 +63,7 @@ async function predict(file, signal) {
 }
 
 function megabytes(bytes) {
-  return bytes < 1e5 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  return bytes < 1e5 ? `${Math.ceil(bytes / 2 ** 10)} KB` : `${+(bytes / 2 ** 20).toFixed(2)} MB`;
 }
 
 function add(files) {
