@@ -85,7 +85,7 @@ quickstart() {
   scripts/quickstart.sh >build/quickstart.txt && grep -q Smiling build/quickstart.txt && [ -s build/quickstart.html ]
 }
 
-check "Debian packages" scripts/install-packages.sh
+check "Debian packages" scripts/install-packages.sh chromium # a browser for the tests of pages
 requirements=(scripts/requirements.txt)
 [ $with_torch -eq 0 ] || requirements+=(scripts/requirements-torch.txt)
 check "Python environment" scripts/python-environment.sh "${requirements[@]}"

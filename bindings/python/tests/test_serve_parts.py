@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,7 @@ from blan.serve import Settings, uploads
 from blan.serve.batching import Batcher
 from blan.serve.limits import Gate, RateLimiter
 from blan.serve.refusals import Refusal
+from blan.serve.server import _listening
 
 
 class Work:
@@ -183,6 +185,13 @@ def test_limits_of_an_upload():
     with pytest.raises(Refusal) as refusal:
         read(MULTIPART, FORM, max_photos=1)
     assert (refusal.value.status, refusal.value.reason) == (413, "too_many_photos")
+
+
+def test_answers_do_not_wait_for_acknowledgements():
+    with _listening("localhost", 0) as listener, socket.create_connection(listener.getsockname()[:2]):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 
 
 @pytest.mark.parametrize(
