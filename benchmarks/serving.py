@@ -49,13 +49,12 @@ class Server:
         self._process.wait(timeout=60)
 
 
-def batches(url: str) -> tuple[float, float]:
-    """Faces predicted so far, and calls of the network."""
+def counts(url: str) -> list[float]:
+    """Faces predicted so far, calls of the network, and seconds of CPU time."""
     with urllib.request.urlopen(f"{url}/metrics", timeout=60) as response:
         text = response.read().decode()
-    sums = (re.search(rf"^blan_batch_size_{part} (\S+)$", text, re.MULTILINE) for part in ("sum", "count"))
-    faces, calls = (float(match[1]) for match in sums)
-    return faces, calls
+    names = ("blan_batch_size_sum", "blan_batch_size_count", "process_cpu_seconds_total")
+    return [float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE)[1]) for name in names]
 
 
 def load(url: str, photo: Path, path: str, clients: int, seconds: float) -> tuple[list[float], float]:
@@ -90,13 +89,13 @@ def load(url: str, photo: Path, path: str, clients: int, seconds: float) -> tupl
     return durations, time.perf_counter() - begin
 
 
-def measure(url: str, photo: Path, path: str, clients: int, seconds: float) -> tuple[float, float, float, float]:
-    """Photos a second, median and 90th percentile of the duration in milliseconds, faces a call of the network."""
-    before = batches(url)
+def measure(url: str, photo: Path, path: str, clients: int, seconds: float) -> tuple[float, ...]:
+    """Photos a second, median and 90th percentile of the duration and CPU time a photo in ms, faces a network call."""
+    before = counts(url)
     durations, elapsed = load(url, photo, path, clients, seconds)
-    faces, calls = (new - old for new, old in zip(batches(url), before, strict=True))
+    faces, calls, cpu = (new - old for new, old in zip(counts(url), before, strict=True))
     middle, late = 1000 * np.percentile(durations, (50, 90))
-    return len(durations) / elapsed, middle, late, faces / calls
+    return len(durations) / elapsed, middle, late, 1000 * cpu / len(durations), faces / calls
 
 
 def main() -> None:
@@ -121,11 +120,13 @@ def main() -> None:
             [measure(urls[n], *PHOTOS[name], clients, arguments.seconds) for name, clients, n in cases]
             for _ in range(arguments.rounds)
         ]
-    print("| input | clients | --max-batch | photos/s | median ms | 90th percentile ms | faces a call |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "| input | clients | --max-batch | photos/s | median ms | 90th percentile ms | CPU ms a photo | faces a call |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for case, measured in zip(cases, zip(*rounds, strict=True), strict=True):
-        rate, middle, late, faces = (median(column) for column in zip(*measured, strict=True))
-        print(f"| {' | '.join(map(str, case))} | {rate:.0f} | {middle:.0f} | {late:.0f} | {faces:.1f} |")
+        rate, middle, late, cpu, faces = (median(column) for column in zip(*measured, strict=True))
+        print(f"| {' | '.join(map(str, case))} | {rate:.0f} | {middle:.0f} | {late:.0f} | {cpu:.1f} | {faces:.1f} |")
 
 
 if __name__ == "__main__":
