@@ -35,7 +35,8 @@ public struct ModelDescription: Sendable {
   public static let checkpointFormat = "blan.checkpoint"
   public static let configurationKey = "blan.config"
 
-  private struct JSON: Codable {
+  /// `blan.config` as JSON holds it.
+  struct JSON: Codable {
     var inputSize: Int
     var width: Int
     var attributes: [String]
@@ -103,15 +104,19 @@ public struct ModelDescription: Sendable {
     }
   }
 
-  /// `blan.config` as JSON, keys sorted.
-  public func json() throws -> String {
-    let json = JSON(
+  /// Everything that `blan.config` says, defaults filled in.
+  var codable: JSON {
+    JSON(
       inputSize: configuration.inputSize, width: configuration.width, attributes: configuration.attributes,
       attention: configuration.attention.rawValue, variant: configuration.variant.rawValue, mean: configuration.mean,
       std: configuration.std, trained: isTrained, thresholds: thresholds, temperatures: temperatures)
+  }
+
+  /// `blan.config` as JSON, keys sorted.
+  public func json() throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(json), as: UTF8.self)
+    return String(decoding: try encoder.encode(codable), as: UTF8.self)
   }
 
   func metadata() throws -> [String: String] { ["format": Self.format, Self.configurationKey: try json()] }

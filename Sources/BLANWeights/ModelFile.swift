@@ -8,6 +8,8 @@ public final class ModelFile: TensorSource, Sendable {
   public let configurationText: String
   /// True when the reconstruction and LMIM heads are in the file, so that training can go on with them.
   public let hasTrainingHeads: Bool
+  /// The texts beside the tensors, `format` and `blan.config` among them.
+  public var metadata: [String: String] { file.metadata }
   let file: SafetensorsFile
 
   public convenience init(path: UnsafePointer<CChar>) throws { try self.init(SafetensorsFile(path: path)) }
@@ -59,6 +61,9 @@ public final class ModelFile: TensorSource, Sendable {
     let shown = names.prefix(3).map { "\"\($0.prefix(80))\"" }.joined(separator: ", ")
     return names.count > 3 ? "\(shown) and \(names.count - 3) more" : shown
   }
+
+  /// The network that prediction runs, with what the file says of itself, as JSON for other programs.
+  public func graphJSON() throws -> String { try GraphDescription(self).json() }
 
   public func withTensor<Result>(
     _ name: String, shape: [Int], _ body: (UnsafeBufferPointer<Float>) throws -> Result

@@ -117,6 +117,36 @@ static void a_loaded_file_may_go(const float *pixels)
     blan_model_free(model);
 }
 
+static void a_file_tells_its_network(void)
+{
+    blan_model_file *file = (blan_model_file *)1;
+    CHECK_REFUSED(blan_model_file_open(NULL, &file), BLAN_ERROR_INVALID_ARGUMENT, "path is NULL");
+    CHECK(file == NULL);
+    CHECK_REFUSED(blan_model_file_open("/nowhere/x.safetensors", &file), BLAN_ERROR_IO, "/nowhere/x.safetensors");
+    CHECK_REFUSED(blan_model_file_open(fixture_model_path(), NULL), BLAN_ERROR_INVALID_ARGUMENT, "out is NULL");
+    CHECK(blan_model_file_graph(NULL) == NULL);
+    blan_model_file_free(NULL);
+
+    CHECK_OK(blan_model_file_open(fixture_model_path(), &file));
+    const char *graph = blan_model_file_graph(file);
+    CHECK(graph != NULL && graph[0] == '{');
+    CHECK(strstr(graph, "\"operation\":\"fuse_scores\"") != NULL && strstr(graph, "lmim") == NULL);
+
+    enum { WEIGHT = 5 * N };
+    float weight[WEIGHT + 1];
+    weight[WEIGHT] = -1;
+    CHECK_OK(blan_model_file_tensor(file, "fusion.weight", weight, WEIGHT));
+    for (int i = 0; i < WEIGHT; i++)
+        CHECK(weight[i] == 0.2f); /* as a new model has it */
+    CHECK(weight[WEIGHT] == -1);
+    CHECK_REFUSED(blan_model_file_tensor(file, "fusion.weight", weight, WEIGHT - 1), BLAN_ERROR_SHAPE, "[5, 40]");
+    CHECK_REFUSED(blan_model_file_tensor(file, "lmim.0.conv1.weight", weight, 1), BLAN_ERROR_INVALID_ARGUMENT, "lmim");
+    CHECK_REFUSED(blan_model_file_tensor(NULL, "fusion.weight", weight, 1), BLAN_ERROR_INVALID_ARGUMENT, "file is");
+    CHECK_REFUSED(blan_model_file_tensor(file, NULL, weight, 1), BLAN_ERROR_INVALID_ARGUMENT, "name is NULL");
+    CHECK_REFUSED(blan_model_file_tensor(file, "fusion.weight", NULL, 1), BLAN_ERROR_INVALID_ARGUMENT, "out is NULL");
+    blan_model_file_free(file);
+}
+
 int main(void)
 {
     float *pixels = fixture_floats(FIXTURE_IMAGE_FLOATS, 3);
@@ -126,6 +156,7 @@ int main(void)
     own_attributes_stay_with_the_model(pixels);
     an_encoder_is_taken_over(pixels);
     a_loaded_file_may_go(pixels);
+    a_file_tells_its_network();
     free(pixels);
     return check_end();
 }
