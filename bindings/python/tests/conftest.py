@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import blan
@@ -11,6 +12,14 @@ import pytest
 import shapes
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+def chromium() -> str:
+    """Debian's Chromium, which scripts/test.sh installs; tests that drive it are skipped where it is missing."""
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    return found
 
 
 @pytest.fixture(scope="session")

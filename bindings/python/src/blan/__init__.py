@@ -28,6 +28,7 @@ from .errors import (
 )
 from .evaluation import Calibration, Evaluation, calibrate
 from .explanation import Explainer, Explanation, overlay
+from .exporting import export_onnx
 from .images import read_image
 from .model import Cost, Model, Step, load
 from .prediction import Prediction
@@ -68,6 +69,7 @@ __all__ = [
     "calibrate",
     "default_detector_path",
     "default_model_path",
+    "export_onnx",
     "faces_from_yunet",
     "finetune",
     "import_encoder",

@@ -8,8 +8,8 @@ import tempfile
 from .errors import FileError
 
 
-def write_atomically(path: str | os.PathLike[str], content: str) -> None:
-    """Writes text: a temporary file beside it, flushed to the disk, then renamed.
+def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """Writes text or bytes: a temporary file beside it, flushed to the disk, then renamed.
 
     Raises:
         FileError: the file cannot be written; what was there is unchanged.
@@ -17,11 +17,9 @@ def write_atomically(path: str | os.PathLike[str], content: str) -> None:
     folder = os.path.dirname(os.path.abspath(path))
     temporary = ""
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", errors="surrogateescape", newline="", dir=folder, prefix=".blan-", delete=False
-        ) as file:
+        with tempfile.NamedTemporaryFile("wb", dir=folder, prefix=".blan-", delete=False) as file:
             temporary = file.name
-            file.write(content)
+            file.write(content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content)
             file.flush()
             os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())

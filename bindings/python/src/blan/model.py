@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .explanation import Explainer, Explanation
     from .explanation.names import Score
     from .explanation.running import Fill, Method
+    from .exporting.onnx_file import Output
 
 OnError: TypeAlias = Literal["raise", "keep"]
 
@@ -369,6 +370,25 @@ class Model:
         )
         return found[0] if aligned else found
 
+    def export_onnx(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        preprocessing: bool = False,
+        outputs: Sequence[Output] = (),
+        license: str | None = None,
+    ) -> None:
+        """Writes the model as ONNX, read again from its file; `blan.export_onnx` explains the arguments and errors.
+
+        Raises:
+            InvalidArgumentError: also for a model that was loaded from bytes.
+        """
+        from .exporting import export_onnx
+
+        if not self.path:
+            raise InvalidArgumentError("a model loaded from bytes cannot be exported; load it from a file")
+        export_onnx(self.path, path, preprocessing=preprocessing, outputs=outputs, license=license)
+
     def costs(self) -> list[Cost]:
         """Parameters and multiply-accumulates of each module that prediction uses."""
         handle, row = self._open(), _structures.Cost()
@@ -402,7 +422,8 @@ class Model:
         for _ in range(repeats + 1):  # the first one makes its memory and is not counted
             runs.append([])
             check(library().blan_model_profile(handle.pointer, _batch.floats(pixels), batch, callback, None))
-        return [replace(step[0], seconds=float(np.median([run.seconds for run in step]))) for step in zip(*runs[1:])]
+        steps = zip(*runs[1:], strict=True)
+        return [replace(step[0], seconds=float(np.median([run.seconds for run in step]))) for step in steps]
 
     def close(self) -> None:
         """Frees the model once no call uses it any more. Further calls raise InvalidArgumentError."""

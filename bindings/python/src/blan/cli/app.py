@@ -9,7 +9,7 @@ import typer
 from .. import __name__ as package
 from ..errors import BlanError
 from ..system import system
-from . import calibrate, encoder, evaluate, experiment, explain, info, init, predict, serve, train
+from . import calibrate, encoder, evaluate, experiment, explain, export, info, init, predict, serve, train
 from .console import fail, note
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ app.command("experiment", epilog=experiment.EXAMPLES)(experiment.experiment)
 app.command("info")(info.info)
 app.command("init")(init.init)
 app.command("import-encoder")(encoder.import_encoder)
+app.command("export", epilog=export.EXAMPLES)(export.export)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)
 app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
