@@ -86,7 +86,6 @@ quickstart() {
 }
 
 check "Debian packages" scripts/install-packages.sh chromium # a browser for the tests of pages
-check "Debian packages" scripts/install-packages.sh chromium
 requirements=(scripts/requirements.txt)
 [ $with_torch -eq 0 ] || requirements+=(scripts/requirements-torch.txt)
 check "Python environment" scripts/python-environment.sh "${requirements[@]}"

@@ -32,7 +32,8 @@ from .exporting import export_onnx
 from .images import read_image
 from .model import Cost, Model, Step, load
 from .prediction import Prediction
-from .report import write_evaluation, write_explanation, write_report
+from .report import write_contact_sheet, write_evaluation, write_explanation, write_report
+from .search import Found, Index, Indexed, index
 from .system import System, system
 from .training import FineTuned, History, Losses, Progress, Trainer, balanced_weights, finetune
 
@@ -50,7 +51,10 @@ __all__ = [
     "FileError",
     "FineTuned",
     "FormatError",
+    "Found",
     "History",
+    "Index",
+    "Indexed",
     "InternalError",
     "InvalidArgumentError",
     "LibraryError",
@@ -73,11 +77,13 @@ __all__ = [
     "faces_from_yunet",
     "finetune",
     "import_encoder",
+    "index",
     "init",
     "load",
     "overlay",
     "read_image",
     "system",
+    "write_contact_sheet",
     "write_evaluation",
     "write_explanation",
     "write_report",

@@ -109,7 +109,7 @@ class Model:
     """
 
     def __init__(self, model: str | os.PathLike[str] | bytes, *, threads: int = 0) -> None:
-        options = _structures.LoadOptions(ctypes.sizeof(_structures.LoadOptions), _checked_threads(threads), 0)
+        options = _structures.LoadOptions(ctypes.sizeof(_structures.LoadOptions), checked_threads(threads), 0)
         out = ctypes.c_void_p()
         if isinstance(model, bytes):
             self.path = ""
@@ -505,7 +505,8 @@ def _stamp(path: str) -> tuple[int, ...] | None:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _checked_threads(threads: int) -> int:
+def checked_threads(threads: int) -> int:
+    """The number itself; InvalidArgumentError where it is out of range."""
     if not 0 <= threads <= 1024:
         raise InvalidArgumentError(f"threads is {threads}; expected 1 to 1024, or 0 for all cores")
     return threads

@@ -9,7 +9,7 @@ import typer
 from .. import __name__ as package
 from ..errors import BlanError
 from ..system import system
-from . import calibrate, encoder, evaluate, experiment, explain, export, info, init, predict, serve, train
+from . import calibrate, encoder, evaluate, experiment, explain, export, find, index, info, init, predict, serve, train
 from .console import fail, note
 
 app = typer.Typer(
@@ -46,6 +46,8 @@ app.command("info")(info.info)
 app.command("init")(init.init)
 app.command("import-encoder")(encoder.import_encoder)
 app.command("export", epilog=export.EXAMPLES)(export.export)
+app.command("index", epilog=index.EXAMPLES)(index.index)
+app.command("find", epilog=find.EXAMPLES)(find.find)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)
 app.command("serve", epilog=serve.EXAMPLES)(serve.serve)

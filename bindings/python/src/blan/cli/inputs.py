@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+from .._folders import photos_below
 
 
 def photos_in(arguments: Iterable[Path]) -> list[str]:
@@ -17,15 +16,7 @@ def photos_in(arguments: Iterable[Path]) -> list[str]:
     photos: list[str] = []
     for argument in arguments:
         if argument.is_dir():
-            photos.extend(_photos_below(argument))
+            photos.extend(photos_below(argument))
         else:
             photos.append(str(argument))
     return photos
-
-
-def _photos_below(folder: Path) -> Iterable[str]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                yield os.path.join(parent, name)

@@ -11,7 +11,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """Lets a browser load nothing but what the page holds."""
 
 
-def document(title: str, lead: str, body: str, footer: str, warning: str = "") -> str:
+def document(title: str, lead: str, body: str, footer: str, warning: str = "", style: str = "") -> str:
     """A whole page.
 
     Args:
@@ -20,8 +20,11 @@ def document(title: str, lead: str, body: str, footer: str, warning: str = "") -
         body: HTML of the main part.
         footer: HTML.
         warning: plain text shown above everything else, if any.
+        style: name of a style sheet beside the common one, if any.
     """
-    style = files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+    style = "".join(
+        files(__package__).joinpath(sheet).read_text(encoding="utf-8") for sheet in ("page.css", style) if sheet
+    )
     banner = f'<p class="warning" role="alert">{escape(warning)}</p>' if warning else ""
     return f"""<!doctype html>
 <html lang="en">
