@@ -22,7 +22,10 @@ _PART_ROWS, _PART_PHOTOS, _PART_SECONDS = 2048, 1024, 30.0
 """A part is written when one of these is reached: so much is lost at most when the power fails."""
 
 _GROUP_ROWS = 4096
-"""Rows of a row group of the index."""
+"""Rows of a row group of the index, at least."""
+
+_BATCH_ROWS = 1024
+"""Rows that are copied at once."""
 
 _OPTIONS = {"compression": "zstd", "use_dictionary": ["path", "error"]}
 
@@ -190,7 +193,7 @@ def _kept(sources: Iterator[tuple[Path, set[bytes]]]) -> Iterator[Any]:
             continue
         file, _ = opened(path)
         with file:
-            for batch in file.iter_batches(batch_size=1024):
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
                 yield pa.Table.from_batches([batch]).filter(pa.array([key in keys for key in keys_of(batch)]))
 
 

@@ -99,7 +99,7 @@ def condition(text: str, columns: Mapping[str, Column]) -> Clause:
     Raises:
         InvalidArgumentError: it is not understood; the message says where and what was expected.
     """
-    parser = _Parser(text, columns)
+    parser = _Parser(text, columns, "condition")
     value = parser.truth(parser.disjunction())
     parser.end()
     return Clause(value.sql, value.parameters)
@@ -107,18 +107,18 @@ def condition(text: str, columns: Mapping[str, Column]) -> Clause:
 
 def amount(text: str, columns: Mapping[str, Column]) -> Clause:
     """A number to sort by, such as `Smiling` or `Smiling - Young`, as SQL. Raises as `condition` does."""
-    parser = _Parser(text, columns)
-    value = parser.number(parser.sum())
+    parser = _Parser(text, columns, "sort")
+    value = parser.number(parser.disjunction())
     parser.end()
     return Clause(value.sql, value.parameters)
 
 
 class _Parser:
-    def __init__(self, text: str, columns: Mapping[str, Column]) -> None:
-        self._text, self._columns = text, columns
+    def __init__(self, text: str, columns: Mapping[str, Column], called: str) -> None:
+        self._text, self._columns, self._called = text, columns, called
         self._depth = self._next = 0
         if len(text) > _LONGEST:
-            raise InvalidArgumentError(f"the condition has {len(text)} characters; expected at most {_LONGEST}")
+            raise InvalidArgumentError(f"the {called} has {len(text)} characters; expected at most {_LONGEST}")
         self._tokens = self._split()
 
     # Words
@@ -136,7 +136,7 @@ class _Parser:
     def _fail(self, place: int, what: str) -> NoReturn:
         first = max(place - 30, 0)
         shown = self._text[first : place + 30].replace("\n", " ")
-        raise InvalidArgumentError(f"condition: {what}\n  {shown}\n  {' ' * (place - first)}^")
+        raise InvalidArgumentError(f"{self._called}: {what}\n  {shown}\n  {' ' * (place - first)}^")
 
     @property
     def _token(self) -> _Token:
