@@ -71,7 +71,8 @@ def test_the_command_lines(tmp_path):
         )
         assert result.returncode == 0, f"{line}: {result.stderr}"
     written = {path.name for path in tmp_path.iterdir()}
-    assert written == {"face.jpg", "photos", "page.html", "attributes.csv", "new.safetensors"}
+    pages = {"page.html", "sheet.html"}
+    assert written == {"face.jpg", "photos", *pages, "attributes.csv", "index.parquet", "blan.onnx", "new.safetensors"}
     assert len((tmp_path / "attributes.csv").read_text().splitlines()) == 3
 
 
