@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from typing import TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,8 +18,14 @@ def stdout() -> Console:
 
 
 def stderr() -> Console:
-    """A console on the current stderr."""
-    return Console(file=sys.stderr, highlight=False)
+    """The console on the current stderr: one for all, so that messages come above a progress bar and not into it."""
+    file = getattr(sys.stderr, "rich_proxied_file", sys.stderr)  # a bar puts a stand-in there while it is shown
+    return _console_on(file)
+
+
+@functools.lru_cache(maxsize=1)
+def _console_on(file: TextIO) -> Console:
+    return Console(file=file, highlight=False)
 
 
 def note(text: str) -> None:

@@ -53,33 +53,32 @@ def index(
     Run it again at any time: only photos that are new or changed are read. Ctrl-C loses nothing; the next run goes on.
     The exit status is 1 if any photo could not be read; such photos are in the index with their error.
     """
-    with progress_over("indexing", 0, quiet) as advance:
 
-        def report(_path: str, error: BlanError) -> None:
-            fail(error)
+    def report(_path: str, error: BlanError) -> None:
+        fail(error)
 
-        stopping = Interrupts(lambda: None)
+    stopping = Interrupts(lambda: None)
+    try:
+        with stopping, progress_over("indexing", 0, quiet) as advance:
 
-        def on_progress(done: int, count: int) -> bool:
-            advance(done, count)
-            return not stopping.requested
+            def on_progress(done: int, count: int) -> bool:
+                advance(done, count)
+                return not stopping.requested
 
-        try:
-            with stopping:
-                done = make_index(
-                    folder,
-                    out,
-                    model=model,
-                    aligned=aligned,
-                    min_face=min_face,
-                    max_faces=max_faces,
-                    threads=threads,
-                    on_progress=on_progress,
-                    on_unreadable=report,
-                )
-        except CancelledError as error:
-            note(f"{error}; the same command goes on from there")
-            raise typer.Exit(130) from None
+            done = make_index(
+                folder,
+                out,
+                model=model,
+                aligned=aligned,
+                min_face=min_face,
+                max_faces=max_faces,
+                threads=threads,
+                on_progress=on_progress,
+                on_unreadable=report,
+            )
+    except CancelledError as error:
+        note(f"{error}; the same command goes on from there")
+        raise typer.Exit(130) from None
     if not quiet:
         kept = done.photos - done.read
         parts = [f"{done.faces} faces in {done.read} photos"] if done.read or not kept else []
