@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import blan
-import numpy as np
 import pytest
 import shapes
 from blan.dataset import Dataset
@@ -32,51 +31,6 @@ def test_predict(whole_photo, model, model_path, tmp_path):
     expected = {name: f"{100 * p:.1f}" for name, p in face.attributes.items()}
     assert {line.split()[0]: line.split()[1] for line in lines[1:]} == expected
     assert page.read_text().count("<article") == 2
-
-
-@pytest.fixture
-def video(tmp_path, photo):
-    """A clip of photos: the bundled one and its mirror image, five frames each, without compression losses."""
-    cv2 = pytest.importorskip("cv2")
-    face = blan.read_image(photo)[:, :, ::-1]
-    path = tmp_path / "clip.avi"
-    height, width = face.shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (width, height))
-    assert writer.isOpened()
-    for frame in [face] * 5 + [face[:, ::-1]] * 5:
-        writer.write(np.ascontiguousarray(frame))
-    writer.release()
-    return path
-
-
-def test_opencv(video, model, model_path):
-    cv2 = pytest.importorskip("cv2")
-    result = run("opencv/video.py", video, "--model", model_path, "--keep", 0, "--top", 40)
-    assert result.returncode == 0, result.stderr
-    lines = result.stdout.splitlines()
-    assert len(lines) == 10
-    capture = cv2.VideoCapture(str(video))
-    for number, line in enumerate(lines):
-        _, frame = capture.read()
-        expected = model.predict(frame[:, :, ::-1].copy(), aligned=True)
-        assert line.startswith(f"{number}: ")
-        for item in line.split(": ", 1)[1].split(", "):
-            name, value = item.split()
-            assert float(value) == pytest.approx(expected[name], abs=0.0051)
-
-
-def test_opencv_box(video, model_path):
-    whole = run("opencv/video.py", video, "--model", model_path, "--top", 40)
-    boxed = run("opencv/video.py", video, "--model", model_path, "--top", 40, "--box", "20,30,120,150")
-    assert boxed.returncode == 0
-    assert boxed.stdout != whole.stdout
-
-
-def test_opencv_says_what_it_cannot_open(model_path, tmp_path):
-    pytest.importorskip("cv2")
-    result = run("opencv/video.py", tmp_path / "gone.avi", "--model", model_path)
-    assert result.returncode == 1
-    assert "cannot open" in result.stderr and "Traceback" not in result.stderr
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ from .report import write_contact_sheet, write_evaluation, write_explanation, wr
 from .search import Found, Index, Indexed, index
 from .system import System, system
 from .training import FineTuned, History, Losses, Progress, Trainer, balanced_weights, finetune
+from .video import FaceTracker, TrackedFace, Video, VideoFrame, VideoWriter
 
 __all__ = [
     "BlanError",
@@ -48,6 +49,7 @@ __all__ = [
     "Explainer",
     "Explanation",
     "Face",
+    "FaceTracker",
     "FileError",
     "FineTuned",
     "FormatError",
@@ -66,8 +68,12 @@ __all__ = [
     "ShapeError",
     "Step",
     "System",
+    "TrackedFace",
     "Trainer",
     "UnsupportedError",
+    "Video",
+    "VideoFrame",
+    "VideoWriter",
     "align_face",
     "balanced_weights",
     "calibrate",

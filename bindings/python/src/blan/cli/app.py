@@ -9,7 +9,7 @@ import typer
 from .. import __name__ as package
 from ..errors import BlanError
 from ..system import system
-from . import calibrate, encoder, evaluate, experiment, explain, export, find, index, info, init, predict, serve, train
+from . import calibrate, encoder, evaluate, experiment, explain, export, find, index, info, init, predict, serve, train, video
 from .console import fail, note
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ def _options(
 
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
 app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
+app.command("video", epilog=video.EXAMPLES)(video.video)
 app.command("train", epilog=train.TRAIN_EXAMPLES)(train.train)
 app.command("finetune", epilog=train.FINETUNE_EXAMPLES)(train.finetune)
 app.command("experiment", epilog=experiment.EXAMPLES)(experiment.experiment)

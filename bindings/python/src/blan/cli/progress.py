@@ -17,6 +17,11 @@ def progress_over(
     """Shows a bar while the block runs, where stderr is a terminal; yields what moves it.
 
     A `count` of None becomes known with the first move.
+    Args:
+        verb: what is being done.
+        count: how many there are; None where nobody knows.
+        quiet: show nothing.
+        unit: what is counted.
     """
     columns = (
         TextColumn(verb),
@@ -32,5 +37,6 @@ def progress_over(
         def advance(done: int, count: int) -> None:
             speed = progress.tasks[task].speed
             progress.update(task, total=count, completed=done, rate=f"{speed:.0f} {unit}/s" if speed else "")
+            progress.update(task, completed=done, rate=f"{speed:.0f} {unit}/s" if speed else "")
 
         yield advance
