@@ -51,11 +51,12 @@ no_swift_is_linked() {
 # A program in an environment of its own: the few system folders, no variable that leads to a toolchain.
 without_swift() { env -i PATH=/usr/bin:/bin "$@"; }
 
-photo=examples/data/astronaut.jpg
+photo=examples/data/astronaut_full.jpg
 model=models/default.safetensors
+detector=models/mtcnn.safetensors
 
 prints_forty_attributes() {
-  without_swift LD_LIBRARY_PATH="$1/lib" "$2" "$model" "$photo" >"$scratch/printed"
+  without_swift LD_LIBRARY_PATH="$1/lib" "$2" "$model" "$detector" "$photo" >"$scratch/printed"
   grep -q Smiling "$scratch/printed"
   [ "$(wc -l <"$scratch/printed")" -eq 41 ] || { echo "expected a path and 40 attributes:"; cat "$scratch/printed"; return 1; }
 }
@@ -101,7 +102,7 @@ wrong_version_is_refused() {
 
 a_bad_photo_is_reported() {
   local status=0
-  without_swift LD_LIBRARY_PATH="$prefix/lib" "$scratch/predict" "$model" /nowhere/face.jpg "$photo" \
+  without_swift LD_LIBRARY_PATH="$prefix/lib" "$scratch/predict" "$model" "$detector" /nowhere/face.jpg "$photo" \
     >"$scratch/printed" 2>"$scratch/errors" || status=$?
   [ $status -eq 1 ] && grep -q '/nowhere/face.jpg' "$scratch/errors" && [ "$(wc -l <"$scratch/printed")" -eq 41 ]
 }
