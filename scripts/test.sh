@@ -65,6 +65,8 @@ c_programs() {
   Tests/C/run.sh
 }
 
+gstreamer_element() { Tests/GStreamer/run.sh; }
+
 installed_package() {
   [ -x Tests/C/install.sh ] || { echo "no Tests/C/install.sh yet"; return 77; }
   Tests/C/install.sh
@@ -86,6 +88,8 @@ quickstart() {
 }
 
 check "Debian packages" scripts/install-packages.sh chromium # a browser for the tests of pages
+gstreamer=(libgstreamer-plugins-base1.0-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
+check "Debian packages" scripts/install-packages.sh "${gstreamer[@]}"
 requirements=(scripts/requirements.txt)
 [ $with_torch -eq 0 ] || requirements+=(scripts/requirements-torch.txt)
 check "Python environment" scripts/python-environment.sh "${requirements[@]}"
@@ -96,6 +100,7 @@ check "Swift tests" swift_tests
 [ $sanitize -eq 0 ] || check "Swift tests under AddressSanitizer" sanitized_tests
 check "libblan.so" scripts/build.sh
 check "C programs" c_programs
+check "GStreamer element" gstreamer_element
 [ $quick -eq 1 ] || check "Installed package" installed_package
 check "Python tests" python_tests
 [ $quick -eq 1 ] || check "Quickstart" quickstart

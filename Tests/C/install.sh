@@ -11,9 +11,12 @@ prefix=$scratch/prefix
 passed=0 failed=0
 
 check() {
-  local name=$1 status=0
+  local name=$1 status
   shift
-  (set -e; "$@") >"$scratch/output" 2>&1 || status=$?
+  set +e # not "||" behind it: bash would then go on after a command that failed
+  (set -e; "$@") >"$scratch/output" 2>&1
+  status=$?
+  set -e
   if [ $status -eq 0 ]; then passed=$((passed + 1)); echo "passed  $name"
   else failed=$((failed + 1)); echo "FAILED  $name"; cat "$scratch/output" >&2; fi
 }
@@ -78,6 +81,13 @@ moved_prefix() {
   prints_forty_attributes "$scratch/moved" "$scratch/predict"
 }
 
+# The plugin finds libblan.so beside it, wherever the prefix went.
+gstreamer_plugin_in_a_moved_prefix() {
+  [ -e build/lib/gstreamer-1.0/libgstblan.so ] || { echo "not built here"; return 0; }
+  GST_PLUGIN_PATH=$scratch/moved/lib/gstreamer-1.0 GST_REGISTRY=$scratch/registry.bin gst-inspect-1.0 blanattributes >"$scratch/printed"
+  grep -q "$scratch/moved/lib/gstreamer-1.0/libgstblan.so" "$scratch/printed"
+}
+
 consumer_through_find_package() {
   mkdir -p "$scratch/consumer"
   cp examples/c/predict.c "$scratch/consumer/"
@@ -114,6 +124,7 @@ check "no Swift library" no_swift_is_linked
 check "examples/c/predict.c through pkg-config" example_through_pkg_config
 check "a bad photo" a_bad_photo_is_reported
 check "a moved prefix" moved_prefix
+check "GStreamer plugin in a moved prefix" gstreamer_plugin_in_a_moved_prefix
 check "find_package(blan)" consumer_through_find_package
 check "another major version" wrong_version_is_refused
 
