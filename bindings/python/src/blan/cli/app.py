@@ -9,7 +9,22 @@ import typer
 from .. import __name__ as package
 from ..errors import BlanError
 from ..system import system
-from . import calibrate, encoder, evaluate, experiment, explain, export, find, index, info, init, predict, serve, train, video
+from . import (
+    calibrate,
+    encoder,
+    evaluate,
+    experiment,
+    explain,
+    export,
+    find,
+    index,
+    info,
+    init,
+    predict,
+    serve,
+    train,
+    video,
+)
 from .console import fail, note
 
 app = typer.Typer(

@@ -13,13 +13,12 @@ from .console import stderr
 @contextlib.contextmanager
 def progress_over(
     verb: str, count: int | None, quiet: bool, unit: str = "images"
-) -> Iterator[Callable[[int, int], None]]:
+) -> Iterator[Callable[[int, int | None], None]]:
     """Shows a bar while the block runs, where stderr is a terminal; yields what moves it.
 
-    A `count` of None becomes known with the first move.
     Args:
         verb: what is being done.
-        count: how many there are; None where nobody knows.
+        count: how many there are; None where the first move tells, or nobody knows.
         quiet: show nothing.
         unit: what is counted.
     """
@@ -34,9 +33,8 @@ def progress_over(
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         task = progress.add_task("", total=count, rate="")
 
-        def advance(done: int, count: int) -> None:
+        def advance(done: int, count: int | None) -> None:
             speed = progress.tasks[task].speed
             progress.update(task, total=count, completed=done, rate=f"{speed:.0f} {unit}/s" if speed else "")
-            progress.update(task, completed=done, rate=f"{speed:.0f} {unit}/s" if speed else "")
 
         yield advance

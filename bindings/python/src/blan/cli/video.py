@@ -168,7 +168,7 @@ def _run(
             if writer is not None:
                 writer.write(frame.draw(top), frame.time if source.live else None)
             done += 1
-            advance(done, done)
+            advance(done, total)
             if done == frames or interrupts.requested:
                 break
         return done, interrupts.requested
