@@ -17,21 +17,53 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
     guard count >= 0, !overflow else {
       throw BLANError.invalidArgument("cannot allocate \(count) elements for \(purpose())")
     }
-    let hugePage = 2 << 20
-    var raw: UnsafeMutableRawPointer?
-    guard posix_memalign(&raw, bytes < hugePage ? 64 : hugePage, max(bytes, 64)) == 0, let raw else {
+    let size = max(bytes, 64)
+    guard let raw = bytes < HugePages.size ? Self.zeroedBlock(size) : HugePages.map(size) else {
       throw BLANError.outOfMemory("no memory for \(purpose()): \(bytes) bytes")
     }
-    // Kernels step through large buffers in strides of many small pages. A system without huge pages ignores the wish.
-    if bytes >= hugePage { madvise(raw, bytes, MADV_HUGEPAGE) }
-    memset(raw, 0, max(bytes, 64))
     self.count = count
     self.pointer = raw.bindMemory(to: Element.self, capacity: max(count, 1))
   }
 
-  deinit { free(pointer) }
+  deinit {
+    let bytes = count * MemoryLayout<Element>.stride
+    if bytes < HugePages.size { free(pointer) } else { HugePages.unmap(pointer, bytes) }
+  }
+
+  private static func zeroedBlock(_ size: Int) -> UnsafeMutableRawPointer? {
+    var raw: UnsafeMutableRawPointer?
+    guard posix_memalign(&raw, 64, size) == 0, let raw else { return nil }
+    memset(raw, 0, size)
+    return raw
+  }
 
   public var elements: UnsafeMutableBufferPointer<Element> {
     UnsafeMutableBufferPointer(start: pointer, count: count)
+  }
+}
+
+/// Large blocks straight from the system, on huge pages where it has them: kernels step through large buffers in strides
+/// of many small pages. They come zeroed, their pages when they are first written, by whichever thread that is.
+private enum HugePages {
+  static let size = 2 << 20
+
+  static func map(_ bytes: Int) -> UnsafeMutableRawPointer? {
+    let (reserved, overflow) = bytes.addingReportingOverflow(size)
+    guard !overflow, let start = mmap(nil, reserved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+      start != MAP_FAILED
+    else { return nil }
+    let block = start.alignedUp(toMultipleOf: size)
+    if block > start { munmap(start, block - start) }
+    munmap(block + rounded(bytes), (start + reserved) - (block + rounded(bytes)))
+    madvise(block, bytes, MADV_HUGEPAGE)
+    return block
+  }
+
+  static func unmap(_ block: UnsafeMutableRawPointer, _ bytes: Int) { munmap(block, rounded(bytes)) }
+
+  /// Whole pages of the smaller kind.
+  private static func rounded(_ bytes: Int) -> Int {
+    let page = Int(getpagesize())
+    return (bytes + page - 1) / page * page
   }
 }

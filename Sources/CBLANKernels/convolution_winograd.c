@@ -86,10 +86,10 @@ static void pack_block(void *context, size_t index, size_t worker)
                 .flipped = problem->weight_flipped,
                 .scale = task->scale != NULL ? task->scale + out : NULL,
             };
-            float taps[TAPS * BLAN_BLOCK] __attribute__((aligned(64)));
-            task->tiles->winograd_collect[task->kind.m / 4](task->kind.taps ? packed : taps, &weights);
-            if (!task->kind.taps)
-                task->tiles->winograd_expand[task->kind.m / 4](packed + b * BLAN_BLOCK, element_floats, taps);
+            if (task->kind.taps)
+                task->tiles->winograd_mixed_taps(packed, &weights);
+            else
+                task->tiles->winograd_weights[task->kind.m / 4](packed + b * BLAN_BLOCK, element_floats, &weights);
         }
 }
 

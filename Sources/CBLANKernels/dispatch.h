@@ -141,10 +141,11 @@ typedef struct blan_k_tile_table {
                               size_t columns);
     void (*winograd_taps)(float *taps, const float *m, size_t step, size_t chunks, size_t chunk_step);
 
-    /* Kernels' taps, [9][16], in the form from which they are transformed: one vector for each element of the window at
-       u[e * step]. */
-    void (*winograd_collect[2])(float *taps, const blan_k_winograd_kernels *weights);
-    void (*winograd_expand[2])(float *u, size_t step, const float *taps);
+    /* Transformed kernels, one vector for each element of the window at u[e * step]. */
+    void (*winograd_weights[2])(float *u, size_t step, const blan_k_winograd_kernels *weights);
+
+    /* F(4x4) from taps: see tiles/winograd_taps.h. */
+    void (*winograd_mixed_taps)(float *taps, const blan_k_winograd_kernels *weights);
     void (*winograd_strip)(size_t tiles, const blan_k_winograd_strip *strip);
 
     /* The stem: `pixels` adjacent outputs (stride 2) of `blocks` output blocks from padded planar rows.

@@ -263,87 +263,50 @@ static void winograd4_output(const blan_k_winograd_output *output, const float *
         winograd_store_outputs(4, y, output, out[y]);
 }
 
+/* ---- weights ----
+
+   Transformed in double precision and rounded once: every pixel meets the error of a weight. */
+typedef double v16d __attribute__((vector_size(128), aligned(64)));
+
 /* One column or row of G g. */
-BLAN_INLINE void winograd2_weight_line(v16 *restrict out, size_t step, const v16 *restrict g, size_t g_step)
+BLAN_INLINE void winograd2_weight_line(v16d *restrict out, size_t step, const v16d *restrict g, size_t g_step)
 {
-    const v16 g1 = 0.5f * g[g_step], outer = 0.5f * (g[0] + g[2 * g_step]);
+    const v16d g1 = 0.5 * g[g_step], outer = 0.5 * (g[0] + g[2 * g_step]);
     out[0] = g[0];
     out[step] = outer + g1;
     out[2 * step] = outer - g1;
     out[3 * step] = g[2 * g_step];
 }
 
-/* Taps are mixed once, to g0 + g2 / 2, sqrt(1/2) g1, g2: most of G then is sums of them, which leaves the units that
-   multiply to the products. */
-BLAN_INLINE void winograd4_mix_line(v16 *restrict out, size_t step, const v16 *restrict g, size_t g_step)
+/* Its middle rows without their factors, which A^T has instead. */
+BLAN_INLINE void winograd4_weight_line(v16d *restrict out, size_t step, const v16d *restrict g, size_t g_step)
 {
-    out[0] = g[0] + 0.5f * g[2 * g_step];
-    out[step] = WINOGRAD_P * g[g_step];
-    out[2 * step] = g[2 * g_step];
-}
-
-/* One column or row of G g from mixed taps, its middle rows without their factors, which A^T has instead. Contracted
-   within a statement only: a weight comes out the same wherever it is transformed. */
-BLAN_INLINE void winograd4_weight_line(v16 *restrict out, size_t step, const v16 *restrict g, size_t g_step)
-{
-#pragma clang fp contract(on)
-    const v16 g0 = g[0], g1 = g[g_step], g2 = g[2 * g_step];
-    const v16 outer = g0 + 1.5f * g2, middle = g1 + g1;
-    out[0] = g0 - 0.5f * g2;
-    out[step] = g0 + g1;
-    out[2 * step] = g0 - g1;
-    out[3 * step] = outer + middle;
-    out[4 * step] = outer - middle;
+    const v16d g0 = g[0], g1 = 0.70710678118654752440 * g[g_step], g2 = g[2 * g_step];
+    const v16d outer = g0 + 0.5 * g2, outer2 = g0 + 2 * g2, g1_twice = 2 * g1;
+    out[0] = g0;
+    out[step] = outer + g1;
+    out[2 * step] = outer - g1;
+    out[3 * step] = outer2 + g1_twice;
+    out[4 * step] = outer2 - g1_twice;
     out[5 * step] = g2;
 }
 
 /* The taps of the kernels, scaled. */
-BLAN_INLINE void winograd_taps(v16 *restrict taps, const blan_k_winograd_kernels *w)
+BLAN_INLINE void winograd_collect(v16d *restrict taps, const blan_k_winograd_kernels *w)
 {
-    float values[9 * BLAN_BLOCK] __attribute__((aligned(64)));
-    for (size_t lane = 0; lane < BLAN_BLOCK; lane++)
+    for (size_t tap = 0; tap < 9; tap++)
+        taps[tap] = (v16d){0};
+    for (size_t lane = 0; lane < w->lanes; lane++)
         for (size_t tap = 0; tap < 9; tap++)
-            values[(w->flipped ? 8 - tap : tap) * BLAN_BLOCK + lane] =
-                lane < w->lanes ? w->weights[lane * w->lane_step + tap] : 0;
-    v16 scale = v16_splat(1);
-    for (size_t lane = 0; lane < w->lanes && w->scale != NULL; lane++)
-        scale[lane] = w->scale[lane];
-#pragma clang loop unroll(full)
-    for (size_t tap = 0; tap < 9; tap++)
-        taps[tap] = v16_load(values + tap * BLAN_BLOCK) * scale;
+            ((double *)&taps[w->flipped ? 8 - tap : tap])[lane] =
+                w->weights[lane * w->lane_step + tap] * (w->scale != NULL ? (double)w->scale[lane] : 1);
 }
 
-static void winograd2_collect(float *restrict out, const blan_k_winograd_kernels *w)
+/* G g G^T. */
+BLAN_INLINE void winograd_weights(const size_t n, float *restrict u, size_t step, const blan_k_winograd_kernels *w)
 {
-    v16 taps[9];
-    winograd_taps(taps, w);
-#pragma clang loop unroll(full)
-    for (size_t tap = 0; tap < 9; tap++)
-        v16_store(out + tap * BLAN_BLOCK, taps[tap]);
-}
-
-static void winograd4_collect(float *restrict out, const blan_k_winograd_kernels *w)
-{
-    v16 taps[9], half[9], mixed[9];
-    winograd_taps(taps, w);
-#pragma clang loop unroll(full)
-    for (size_t i = 0; i < 3; i++)
-        winograd4_mix_line(half + i, 3, taps + i, 3);
-#pragma clang loop unroll(full)
-    for (size_t i = 0; i < 3; i++)
-        winograd4_mix_line(mixed + 3 * i, 1, half + 3 * i, 1);
-#pragma clang loop unroll(full)
-    for (size_t tap = 0; tap < 9; tap++)
-        v16_store(out + tap * BLAN_BLOCK, mixed[tap]);
-}
-
-/* G g G^T of what was collected. */
-BLAN_INLINE void winograd_expand(const size_t n, float *restrict u, size_t step, const float *restrict taps)
-{
-    v16 g[9], half[18];
-#pragma clang loop unroll(full)
-    for (size_t tap = 0; tap < 9; tap++)
-        g[tap] = v16_load(taps + tap * BLAN_BLOCK);
+    v16d g[9], half[18];
+    winograd_collect(g, w);
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 3; x++) {
         if (n == 4)
@@ -353,19 +316,26 @@ BLAN_INLINE void winograd_expand(const size_t n, float *restrict u, size_t step,
     }
 #pragma clang loop unroll(full)
     for (size_t y = 0; y < n; y++) {
-        v16 line[6];
+        v16d line[6];
         if (n == 4)
             winograd2_weight_line(line, 1, half + y * 3, 1);
         else
             winograd4_weight_line(line, 1, half + y * 3, 1);
 #pragma clang loop unroll(full)
         for (size_t x = 0; x < n; x++)
-            v16_store(u + (y * n + x) * step, line[x]);
+            v16_store(u + (y * n + x) * step, __builtin_convertvector(line[x], v16));
     }
 }
 
-static void winograd2_expand(float *u, size_t step, const float *taps) { winograd_expand(4, u, step, taps); }
-static void winograd4_expand(float *u, size_t step, const float *taps) { winograd_expand(6, u, step, taps); }
+static void winograd2_weights(float *u, size_t step, const blan_k_winograd_kernels *weights)
+{
+    winograd_weights(4, u, step, weights);
+}
+
+static void winograd4_weights(float *u, size_t step, const blan_k_winograd_kernels *weights)
+{
+    winograd_weights(6, u, step, weights);
+}
 
 /* One column or row of G g for kernels of four taps, F(3x3, 4x4) on the same points: the output gradient's side of the
    weight gradient. */

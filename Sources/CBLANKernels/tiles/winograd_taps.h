@@ -5,6 +5,41 @@
  */
 #include "../vector.h"
 
+/* Taps are kept mixed, g0 + g2 / 2, sqrt(1/2) g1, g2 along both axes: most of G then is sums of them, which leaves the
+   units that multiply to the products. */
+BLAN_INLINE void winograd4_mix_line(v16d *restrict out, size_t step, const v16d *restrict g, size_t g_step)
+{
+    out[0] = g[0] + 0.5 * g[2 * g_step];
+    out[step] = 0.70710678118654752440 * g[g_step];
+    out[2 * step] = g[2 * g_step];
+}
+
+/* taps[9][16]. */
+static void winograd4_mixed_taps(float *taps, const blan_k_winograd_kernels *weights)
+{
+    v16d g[9], half[9], mixed[9];
+    winograd_collect(g, weights);
+    for (size_t i = 0; i < 3; i++)
+        winograd4_mix_line(half + i, 3, g + i, 3);
+    for (size_t i = 0; i < 3; i++)
+        winograd4_mix_line(mixed + 3 * i, 1, half + 3 * i, 1);
+    for (size_t tap = 0; tap < 9; tap++)
+        v16_store(taps + tap * BLAN_BLOCK, __builtin_convertvector(mixed[tap], v16));
+}
+
+/* One column or row of G g from mixed taps. */
+BLAN_INLINE void winograd4_mixed_line(v16 *restrict out, size_t step, const v16 *restrict g, size_t g_step)
+{
+    const v16 g0 = g[0], g1 = g[g_step], g2 = g[2 * g_step];
+    const v16 outer = g0 + 1.5f * g2, middle = g1 + g1;
+    out[0] = g0 - 0.5f * g2;
+    out[step] = g0 + g1;
+    out[2 * step] = g0 - g1;
+    out[3 * step] = outer + middle;
+    out[4 * step] = outer - middle;
+    out[5 * step] = g2;
+}
+
 /* Row y of G g G^T. */
 BLAN_INLINE void winograd4_weight_row(const size_t y, v16 *restrict u, const float *restrict taps)
 {
@@ -15,10 +50,10 @@ BLAN_INLINE void winograd4_weight_row(const size_t y, v16 *restrict u, const flo
 #pragma clang loop unroll(full)
         for (size_t tap = 0; tap < 3; tap++)
             column[tap] = v16_load(taps + (3 * tap + x) * BLAN_BLOCK);
-        winograd4_weight_line(half, 1, column, 1);
+        winograd4_mixed_line(half, 1, column, 1);
         row[x] = half[y];
     }
-    winograd4_weight_line(u, 1, row, 1);
+    winograd4_mixed_line(u, 1, row, 1);
 }
 
 /* The products of the six elements of row y. */
