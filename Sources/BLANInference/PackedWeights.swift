@@ -44,9 +44,9 @@ struct WeightPacker<Source: TensorSource> {
     var shape = blan_k_stem_shape(
       batch: 1, height: stem.inputSize, width: stem.inputSize, out_channels: layer.outputChannels)
     let (scale, bias) = try fold(stem.batchNorm)
-    let packed = try AlignedBuffer<Float>(count: blan_k_stem_packed_count(&shape), purpose: layer.weight)
+    let packed = try AlignedBuffer<Float>(count: blan_k_stem_pool_packed_count(&shape), purpose: layer.weight)
     try source.withTensor(layer.weight, shape: layer.weightShape) {
-      blan_k_stem_pack(&shape, $0.baseAddress, scale.pointer, packed.pointer)
+      blan_k_stem_pool_pack(&shape, $0.baseAddress, scale.pointer, packed.pointer)
     }
     return .stem(shape: shape, weights: packed, bias: bias)
   }
@@ -90,15 +90,19 @@ struct WeightPacker<Source: TensorSource> {
     return .linear(weights: packed, bias: try copy(layer.bias, [layer.outputs]))
   }
 
-  /// Batch norm with running statistics as a scale and an offset of each channel.
-  private func fold(_ layer: BatchNorm) throws -> (scale: AlignedBuffer<Float>, bias: AlignedBuffer<Float>) {
-    let scale = try copy(layer.weight, [layer.channels])
+  /// Batch norm with running statistics as a scale and an offset of each channel, in double precision: every pixel of a
+  /// channel meets their errors.
+  private func fold(_ layer: BatchNorm) throws -> (scale: AlignedBuffer<Double>, bias: AlignedBuffer<Float>) {
+    let weight = try copy(layer.weight, [layer.channels])
     let bias = try copy(layer.bias, [layer.channels])
     let mean = try copy(layer.runningMean, [layer.channels])
     let variance = try copy(layer.runningVariance, [layer.channels])
+    let scale = try AlignedBuffer<Double>(count: layer.channels, purpose: layer.weight)
     for channel in 0..<layer.channels {
-      scale.pointer[channel] /= (variance.pointer[channel] + BatchNorm.epsilon).squareRoot()
-      bias.pointer[channel] -= mean.pointer[channel] * scale.pointer[channel]
+      let deviation = (Double(variance.pointer[channel]) + Double(BatchNorm.epsilon)).squareRoot()
+      scale.pointer[channel] = Double(weight.pointer[channel]) / deviation
+      let offset = Double(bias.pointer[channel]) - Double(mean.pointer[channel]) * scale.pointer[channel]
+      bias.pointer[channel] = Float(offset)
     }
     return (scale, bias)
   }

@@ -65,8 +65,11 @@ static winograd_kind kind_of(blan_k_conv_method method)
 }
 
 /* Measured (docs/performance.md): over a few tiles the transformed weights of F(4x4) cost more bandwidth than its
-   products save. Where there are registers for all their products, weights are transformed on the way; else F(2x2) moves
-   less. Below 2 x 2 tiles most of a tile is wasted. */
+   products save. Where there are registers for the products of a strip, weights are transformed on the way, which costs
+   up to a seventh of the products' time and a quarter of the memory; else F(2x2) moves less. Below 2 x 2 tiles most of a
+   tile is wasted. */
+enum { MOST_TAPS_TILES = 16, LEAST_TILES = 4 };
+
 static blan_k_conv_method choose(const conv_problem *problem)
 {
     if (problem->kernel != 3 || problem->stride != 1 || problem->padding != 1 || problem->transposed)
@@ -75,9 +78,9 @@ static blan_k_conv_method choose(const conv_problem *problem)
     if (side <= 2 || problem->out_channels < BLAN_BLOCK)
         return BLAN_K_CONV_DIRECT;
     const size_t tiles = problem->batch * divide_up(problem->out_height, 4) * divide_up(problem->out_width, 4);
-    if (tiles <= WINOGRAD_STRIP && blan_k_isa_current() == BLAN_K_ISA_AVX512)
+    if (tiles <= MOST_TAPS_TILES && blan_k_isa_current() == BLAN_K_ISA_AVX512)
         return BLAN_K_CONV_WINOGRAD4_TAPS;
-    if (tiles <= WINOGRAD_STRIP && problem->out_channels >= 256)
+    if (tiles <= LEAST_TILES && problem->out_channels >= 256)
         return BLAN_K_CONV_WINOGRAD2;
     return BLAN_K_CONV_WINOGRAD4;
 }
@@ -95,7 +98,7 @@ static size_t packed_count(const conv_problem *problem, blan_k_conv_method metho
                                         : blan_k_winograd_packed_count(problem, kind_of(method));
 }
 
-static void pack(const conv_problem *problem, blan_k_conv_method method, const float *weights, const float *scale,
+static void pack(const conv_problem *problem, blan_k_conv_method method, const float *weights, const double *scale,
                  float *packed, int threads)
 {
     if (method == BLAN_K_CONV_DIRECT)
@@ -126,7 +129,7 @@ size_t blan_k_conv_packed_count(const blan_k_conv_shape *shape, blan_k_conv_meth
 }
 
 void blan_k_conv_pack(const blan_k_conv_shape *shape, blan_k_conv_method method, const float *weights,
-                      const float *scale, float *packed, int threads)
+                      const double *scale, float *packed, int threads)
 {
     const conv_problem problem = blan_k_conv_forward_problem(shape, NULL, NULL);
     pack(&problem, method, weights, scale, packed, threads);

@@ -43,7 +43,8 @@ size_t blan_k_direct_packed_count(const conv_problem *problem)
 
 typedef struct pack_task {
     const conv_problem *problem;
-    const float *weights, *scale;
+    const float *weights;
+    const double *scale;
     float *packed;
     size_t group_blocks;
 } pack_task;
@@ -64,21 +65,19 @@ static void pack_group(void *context, size_t group, size_t worker)
             for (size_t c = 0; c < blocks_of(channels) * BLAN_BLOCK; c++) {
                 for (size_t k = 0; k < blocks * BLAN_BLOCK; k++) {
                     const size_t out = first * BLAN_BLOCK + k;
-                    float value = 0;
-                    if (c < channels && out < problem->out_channels) {
+                    double value = 0;
+                    if (c < channels && out < problem->out_channels)
                         value = task->weights[out * problem->weight_out_step + (base + c) * problem->weight_in_step +
-                                              source];
-                        if (task->scale != NULL)
-                            value *= task->scale[out];
-                    }
-                    *packed++ = value;
+                                              source] *
+                                (task->scale != NULL ? task->scale[out] : 1);
+                    *packed++ = (float)value;
                 }
             }
         }
     }
 }
 
-void blan_k_direct_pack(const conv_problem *problem, const float *weights, const float *scale, float *packed,
+void blan_k_direct_pack(const conv_problem *problem, const float *weights, const double *scale, float *packed,
                         int threads)
 {
     pack_task task = {problem, weights, scale, packed, blan_k_tiles()->tile_blocks};
@@ -288,7 +287,7 @@ typedef struct run_task {
     const float *packed;
     float *workspace;
     size_t worker_floats;
-    size_t tile_count, chunk;  /* tiles in all, and of one task */
+    size_t tile_count, chunk, chunks; /* tiles in all, of one task, and how many such chunks there are */
     size_t group_count, parts; /* output groups in all, and the parts they are cut into */
 } run_task;
 
@@ -312,7 +311,8 @@ static void run_chunk(void *context, size_t index, size_t worker)
     const conv_problem *problem = task->problem;
     const conv_epilogue *epilogue = task->epilogue;
     const size_t group_blocks = task->tiles->tile_blocks, floats = tile_floats(problem, task->tiles->tile_pixels);
-    const size_t chunk = index / task->parts, part = index % task->parts;
+    /* A worker's tasks follow each other over the chunks of one part: its weights are read from memory once. */
+    const size_t chunk = index % task->chunks, part = index / task->chunks;
     const size_t first_tile = chunk * task->chunk, tiles = smaller(task->chunk, task->tile_count - first_tile);
     float *memory = task->workspace + worker * task->worker_floats;
     ready_tile ready[MOST_CHUNK_TILES];
@@ -376,6 +376,7 @@ void blan_k_direct_run(const conv_problem *problem, const conv_epilogue *epilogu
         .worker_floats = blan_k_direct_workspace_count(&flat, 1),
         .tile_count = count,
         .chunk = chunk,
+        .chunks = chunks,
         .group_count = groups,
         .parts = parts,
     };

@@ -53,7 +53,7 @@ conv_problem blan_k_conv_backward_problem(const blan_k_conv_shape *shape, size_t
                                           bool as_forward);
 
 size_t blan_k_direct_packed_count(const conv_problem *problem);
-void blan_k_direct_pack(const conv_problem *problem, const float *weights, const float *scale, float *packed,
+void blan_k_direct_pack(const conv_problem *problem, const float *weights, const double *scale, float *packed,
                         int threads);
 size_t blan_k_direct_workspace_count(const conv_problem *problem, int threads);
 void blan_k_direct_run(const conv_problem *problem, const conv_epilogue *epilogue, const float *packed,
@@ -66,7 +66,7 @@ typedef struct winograd_kind {
 } winograd_kind;
 
 size_t blan_k_winograd_packed_count(const conv_problem *problem, winograd_kind kind);
-void blan_k_winograd_pack(const conv_problem *problem, winograd_kind kind, const float *weights, const float *scale,
+void blan_k_winograd_pack(const conv_problem *problem, winograd_kind kind, const float *weights, const double *scale,
                           float *packed, int threads);
 size_t blan_k_winograd_workspace_count(const conv_problem *problem, winograd_kind kind, int threads);
 void blan_k_winograd_run(const conv_problem *problem, winograd_kind kind, const conv_epilogue *epilogue,

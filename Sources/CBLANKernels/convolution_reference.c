@@ -54,7 +54,7 @@ static void add_product(void *context, const term *t)
 }
 
 void blan_k_conv_forward_reference(const blan_k_conv_shape *shape, float *out, const float *in0, const float *in1,
-                                   const float *weights, const float *scale, const float *bias, const float *residual,
+                                   const float *weights, const double *scale, const float *bias, const float *residual,
                                    bool relu)
 {
     const size_t height = blan_k_conv_out_height(shape), width = blan_k_conv_out_width(shape);
@@ -67,7 +67,7 @@ void blan_k_conv_forward_reference(const blan_k_conv_shape *shape, float *out, c
         for (size_t k = 0; k < shape->out_channels; k++)
             for (size_t place = 0; place < height * width; place++) {
                 const size_t i = at(shape->out_channels, height, width, n, k, place / width, place % width);
-                float value = out[i] * (scale != NULL ? scale[k] : 1) + (bias != NULL ? bias[k] : 0) +
+                float value = out[i] * (scale != NULL ? (float)scale[k] : 1) + (bias != NULL ? bias[k] : 0) +
                               (residual != NULL ? residual[i] : 0);
                 out[i] = relu && value < 0 ? 0 : value;
             }

@@ -48,7 +48,8 @@ typedef struct pack_task {
     const conv_problem *problem;
     const blan_k_tile_table *tiles;
     winograd_kind kind;
-    const float *weights, *scale;
+    const float *weights;
+    const double *scale;
     float *packed;
 } pack_task;
 
@@ -93,7 +94,7 @@ static void pack_block(void *context, size_t index, size_t worker)
         }
 }
 
-void blan_k_winograd_pack(const conv_problem *problem, winograd_kind kind, const float *weights, const float *scale,
+void blan_k_winograd_pack(const conv_problem *problem, winograd_kind kind, const float *weights, const double *scale,
                           float *packed, int threads)
 {
     pack_task task = {problem, blan_k_tiles(), kind, weights, scale, packed};
@@ -117,17 +118,20 @@ static size_t element_step(size_t vectors) { return (vectors | 1) * BLAN_BLOCK; 
 
 static schedule plan(const conv_problem *problem, winograd_kind kind, int threads)
 {
-    const size_t tile_pixels = blan_k_tiles()->tile_pixels, tile_blocks = blan_k_tiles()->tile_blocks;
+    const size_t tile_blocks = blan_k_tiles()->tile_blocks;
+    const size_t strip = kind.taps ? WINOGRAD_STRIP : blan_k_tiles()->tile_pixels;
     const size_t elements = window_elements(kind.m), in_blocks = in_blocks_total(problem);
     const size_t channels = in_blocks * BLAN_BLOCK;
     const size_t workers = (size_t)(threads < 1 ? 1 : threads);
     schedule s = {.tiles_y = divide_up(problem->out_height, kind.m), .tiles_x = divide_up(problem->out_width, kind.m)};
     s.tiles = problem->batch * s.tiles_y * s.tiles_x;
-    const size_t fitting = GROUP_FLOATS / (elements * channels) / tile_pixels * tile_pixels;
-    const size_t most = smaller(MOST_GROUP_TILES, larger(tile_pixels, fitting));
+    const size_t fitting = GROUP_FLOATS / (elements * channels) / strip * strip;
+    const size_t most = smaller(MOST_GROUP_TILES, larger(strip, fitting));
     s.shared = workers > 1 && s.tiles < LEAST_TILES * workers;
     s.group = s.shared ? smaller(s.tiles, most)
                        : divide_up(s.tiles, divide_up(divide_up(s.tiles, most), workers) * workers);
+    if (kind.taps) /* a strip of fewer tiles takes hardly less time */
+        s.group = smaller(s.tiles, divide_up(s.group, strip) * strip);
     s.groups = divide_up(s.tiles, s.group);
     s.window_floats = elements * element_step(in_blocks * s.group) * (s.shared ? s.groups : 1);
     s.product_floats = elements * element_step(tile_blocks * s.group);

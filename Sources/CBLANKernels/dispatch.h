@@ -84,7 +84,7 @@ typedef struct blan_k_winograd_kernels {
     size_t lane_step;     /* floats to the next one's */
     size_t lanes;         /* how many there are; the others count as zero */
     bool flipped;         /* taps are read from the last to the first */
-    const float *scale;   /* [lanes]; NULL = 1 */
+    const double *scale;  /* [lanes]; NULL = 1 */
 } blan_k_winograd_kernels;
 
 /* The products of at most WINOGRAD_STRIP Winograd tiles and one output block from its taps: see tiles/winograd_taps.h. */
@@ -151,10 +151,14 @@ typedef struct blan_k_tile_table {
     /* The stem: `pixels` adjacent outputs (stride 2) of `blocks` output blocks from padded planar rows.
        plane: first pixel of the window in channel 0; w: [3 * 7 * 7][blocks][16]. */
     void (*stem)(size_t pixels, size_t blocks, float *out, size_t out_block_step, const float *plane, size_t row_step,
-                 size_t plane_step, const float *w, const float *bias, bool relu);
+                 size_t plane_step, const float *w, const float *bias);
 
     /* The stem's weight gradient: see tiles/stem.h. */
     void (*stem_outer)(size_t pixels, float *sums, const float *row, size_t plane_step, const float *gradient);
+
+    /* The stem for prediction: see tiles/stem.h. */
+    void (*stem_outputs)(float *out, size_t row_step, const float *m_tile, size_t step);
+    void (*stem_pool)(size_t width, float *out, const float *const rows[3], const float *bias);
 
     /* RDAM: see tiles/attention.h. */
     void (*pool_locations)(size_t area, const float *map, const float *gate, float *sum, float *maximum);

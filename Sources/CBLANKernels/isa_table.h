@@ -15,8 +15,8 @@
 #include "tiles/outer.h"
 #include "tiles/pooling.h"
 #include "tiles/reconstruction.h"
-#include "tiles/stem.h"
 #include "tiles/winograd.h"
+#include "tiles/stem.h"
 #include "tiles/winograd_taps.h"
 
 const blan_k_tile_table TILE_TABLE = {
@@ -37,6 +37,8 @@ const blan_k_tile_table TILE_TABLE = {
     .winograd_strip = winograd4_strip,
     .stem = stem,
     .stem_outer = stem_outer,
+    .stem_outputs = stem_outputs,
+    .stem_pool = stem_pool,
     .pool_locations = pool_locations,
     .pool_channels = pool_channels,
     .attend = attend,

@@ -1,11 +1,11 @@
-/* Drivers of the stem's forward passes. */
+/* The stem's convolution alone, as training needs it. */
 #include <string.h>
 
 #include "convolution_internal.h"
 #include "include/blan_parallel.h"
 #include "stem_internal.h"
 
-enum { PADDING = 3, KERNEL = STEM_KERNEL, PLANES = STEM_PLANES, TAPS = PLANES * KERNEL * KERNEL, BAND_ROWS = 8 };
+enum { PADDING = 3, KERNEL = STEM_KERNEL, PLANES = STEM_PLANES, TAPS = PLANES * KERNEL * KERNEL };
 
 /* A row is read to the end of the last tile, which may reach up to 2 * 16 pixels past the map. */
 size_t blan_k_stem_padded_row(const blan_k_stem_shape *shape)
@@ -25,7 +25,7 @@ size_t blan_k_stem_packed_count(const blan_k_stem_shape *shape)
     return blocks_of(shape->out_channels) * TAPS * BLAN_BLOCK;
 }
 
-void blan_k_stem_pack(const blan_k_stem_shape *shape, const float *weights, const float *scale, float *packed)
+void blan_k_stem_pack(const blan_k_stem_shape *shape, const float *weights, const double *scale, float *packed)
 {
     const size_t out_blocks = blocks_of(shape->out_channels), tile_blocks = blan_k_tiles()->tile_blocks;
     for (size_t first = 0; first < out_blocks; first += tile_blocks) {
@@ -34,7 +34,7 @@ void blan_k_stem_pack(const blan_k_stem_shape *shape, const float *weights, cons
             for (size_t k = 0; k < channels; k++) {
                 const size_t out = first * BLAN_BLOCK + k;
                 *packed++ = out < shape->out_channels
-                                ? weights[out * TAPS + tap] * (scale != NULL ? scale[out] : 1)
+                                ? (float)(weights[out * TAPS + tap] * (scale != NULL ? scale[out] : 1))
                                 : 0;
             }
     }
@@ -44,8 +44,7 @@ typedef struct stem_task {
     const blan_k_stem_shape *shape;
     const blan_k_tile_table *tiles;
     const float *pixels, *packed, *bias;
-    float *padded, *out, *bands;
-    size_t band_floats;
+    float *padded, *out;
 } stem_task;
 
 static void pad_plane(void *context, size_t index, size_t worker)
@@ -68,7 +67,7 @@ void blan_k_stem_pad(const blan_k_stem_shape *shape, float *padded, const float 
 }
 
 /* One row of the convolution, all output blocks, `out_block_step` floats apart. */
-static void convolve_row(const stem_task *task, size_t image, size_t y, bool relu, float *out, size_t out_block_step)
+static void convolve_row(const stem_task *task, size_t image, size_t y, float *out, size_t out_block_step)
 {
     const blan_k_stem_shape *s = task->shape;
     const size_t width = s->width / 2, out_blocks = blocks_of(s->out_channels);
@@ -82,7 +81,7 @@ static void convolve_row(const stem_task *task, size_t image, size_t y, bool rel
                               out + first * out_block_step + x * BLAN_BLOCK, out_block_step, plane + 2 * x,
                               blan_k_stem_padded_row(s), blan_k_stem_padded_plane(s),
                               task->packed + first * TAPS * BLAN_BLOCK,
-                              task->bias != NULL ? task->bias + first * BLAN_BLOCK : NULL, relu);
+                              task->bias != NULL ? task->bias + first * BLAN_BLOCK : NULL);
 }
 
 static void run_row(void *context, size_t index, size_t worker)
@@ -91,7 +90,7 @@ static void run_row(void *context, size_t index, size_t worker)
     const stem_task *task = context;
     const blan_k_stem_shape *s = task->shape;
     const size_t height = s->height / 2, row = s->width / 2 * BLAN_BLOCK, image = index / height, y = index % height;
-    convolve_row(task, image, y, false, task->out + (image * blocks_of(s->out_channels) * height + y) * row,
+    convolve_row(task, image, y, task->out + (image * blocks_of(s->out_channels) * height + y) * row,
                  height * row);
 }
 
@@ -114,68 +113,8 @@ void blan_k_stem_forward(const blan_k_stem_shape *shape, float *out, const float
     blan_k_parallel_for(threads, shape->batch * (shape->height / 2), run_row, &task);
 }
 
-/* ---- with the max-pool ---- */
-
-/* Largest of the rows [y0, y1) and columns around each pooled pixel of one row. */
-static void pool_row(const float *rows, size_t row_step, size_t count, size_t width, float *out)
-{
-    for (size_t x = 0; x < width / 2; x++) {
-        v16 best = v16_load(rows + 2 * x * BLAN_BLOCK);
-        for (size_t y = 0; y < count; y++)
-            for (size_t column = x == 0 ? 0 : 2 * x - 1; column <= 2 * x + 1; column++)
-                best = v16_max(best, v16_load(rows + y * row_step + column * BLAN_BLOCK));
-        v16_store(out + x * BLAN_BLOCK, best);
-    }
-}
-
-/* A band of pooled rows: its rows of the convolution go through memory of the worker's own. */
-static void run_band(void *context, size_t index, size_t worker)
-{
-    const stem_task *task = context;
-    const blan_k_stem_shape *s = task->shape;
-    const size_t height = s->height / 2, width = s->width / 2, out_blocks = blocks_of(s->out_channels);
-    const size_t bands = divide_up(height / 2, BAND_ROWS), image = index / bands;
-    const size_t first = index % bands * BAND_ROWS, last = smaller(first + BAND_ROWS, height / 2);
-    const size_t begin = first == 0 ? 0 : 2 * first - 1, row = width * BLAN_BLOCK;
-    const size_t block_step = (2 * BAND_ROWS + 1) * row;
-    float *band = task->bands + worker * task->band_floats;
-    for (size_t y = begin; y < 2 * last; y++)
-        convolve_row(task, image, y, true, band + (y - begin) * row, block_step);
-    for (size_t block = 0; block < out_blocks; block++)
-        for (size_t y = first; y < last; y++) {
-            const size_t top = y == 0 ? 0 : 2 * y - 1;
-            pool_row(band + block * block_step + (top - begin) * row, row, 2 * y + 2 - top, width,
-                     task->out + (((image * out_blocks + block) * (height / 2) + y) * (width / 2)) * BLAN_BLOCK);
-        }
-}
-
-static size_t band_count(const blan_k_stem_shape *shape)
-{
-    return blocks_of(shape->out_channels) * (2 * BAND_ROWS + 1) * (shape->width / 2) * BLAN_BLOCK;
-}
-
-size_t blan_k_stem_pool_workspace_count(const blan_k_stem_shape *shape, int threads)
-{
-    return shape->batch * blan_k_stem_padded_image(shape) + (size_t)(threads < 1 ? 1 : threads) * band_count(shape);
-}
-
-void blan_k_stem_pool_forward(const blan_k_stem_shape *shape, float *out, const float *pixels, const float *packed,
-                              const float *bias, float *workspace, int threads)
-{
-    stem_task task = {.shape = shape,
-                      .tiles = blan_k_tiles(),
-                      .packed = packed,
-                      .bias = bias,
-                      .padded = workspace,
-                      .out = out,
-                      .bands = workspace + shape->batch * blan_k_stem_padded_image(shape),
-                      .band_floats = band_count(shape)};
-    blan_k_stem_pad(shape, workspace, pixels, threads);
-    blan_k_parallel_for(threads, shape->batch * divide_up(shape->height / 4, BAND_ROWS), run_band, &task);
-}
-
 void blan_k_stem_forward_reference(const blan_k_stem_shape *shape, float *out, const float *pixels,
-                                   const float *weights, const float *scale, const float *bias)
+                                   const float *weights, const double *scale, const float *bias)
 {
     const size_t height = shape->height / 2, width = shape->width / 2, blocks = blocks_of(shape->out_channels);
     memset(out, 0, shape->batch * blocks * height * width * BLAN_BLOCK * sizeof *out);
@@ -192,6 +131,6 @@ void blan_k_stem_forward_reference(const blan_k_stem_shape *shape, float *out, c
                                    pixels[((n * PLANES + plane) * shape->height + row) * shape->width + column];
                     }
                     out[(((n * blocks + k / BLAN_BLOCK) * height + y) * width + x) * BLAN_BLOCK + k % BLAN_BLOCK] =
-                        sum * (scale != NULL ? scale[k] : 1) + (bias != NULL ? bias[k] : 0);
+                        sum * (scale != NULL ? (float)scale[k] : 1) + (bias != NULL ? bias[k] : 0);
                 }
 }

@@ -65,10 +65,10 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
     var shape = c.shape
     let (in0, in1) = try inputs(of: c, &noise)
     let weights = try AlignedBuffer<Float>(count: c.outputs * (c.inputs.0 + c.inputs.1) * c.kernel * c.kernel)
-    let scale = try AlignedBuffer<Float>(count: c.outputs)
+    let scale = try AlignedBuffer<Double>(count: c.outputs)
     let bias = try BlockedMap(.vector(c.outputs), batch: 1, noise: &noise)
     noise.fill(weights)
-    noise.fill(scale)
+    for index in 0..<c.outputs { scale.pointer[index] = Double(noise.next()) }
     let output = TensorShape(c.outputs, blan_k_conv_out_height(&shape), blan_k_conv_out_width(&shape))
     let residual = try BlockedMap(output, batch: c.batch, noise: &noise)
     let expected = try BlockedMap(output, batch: c.batch)

@@ -20,8 +20,9 @@ import Testing
     var shape = blan_k_stem_shape(batch: c.batch, height: c.height, width: c.width, out_channels: c.outputs)
     let pixels = try AlignedBuffer<Float>(count: c.batch * 3 * c.height * c.width)
     let weights = try AlignedBuffer<Float>(count: c.outputs * 147)
-    let scale = try AlignedBuffer<Float>(count: c.outputs)
-    for buffer in [pixels, weights, scale] { noise.fill(buffer) }
+    for buffer in [pixels, weights] { noise.fill(buffer) }
+    let scale = try AlignedBuffer<Double>(count: c.outputs)
+    for index in 0..<c.outputs { scale.pointer[index] = Double(noise.next()) }
     let bias = try BlockedMap(.vector(c.outputs), batch: 1, noise: &noise)
     let output = TensorShape(c.outputs, c.height / 2, c.width / 2)
     let pooledShape = TensorShape(c.outputs, c.height / 4, c.width / 4)
@@ -48,14 +49,17 @@ import Testing
       for threads in [1, 2, 5] as [Int32] {
         let packed = try AlignedBuffer<Float>(count: blan_k_stem_packed_count(&shape))
         blan_k_stem_pack(&shape, weights.pointer, scale.pointer, packed.pointer)
-        let workspace = try poisoned(blan_k_stem_pool_workspace_count(&shape, threads))
+        let workspace = try poisoned(
+          max(blan_k_stem_workspace_count(&shape, threads), blan_k_stem_pool_workspace_count(&shape, threads)))
         let actual = try BlockedMap(output, batch: c.batch)
         blan_k_stem_forward(
           &shape, actual.pointer, pixels.pointer, packed.pointer, bias.pointer, workspace.pointer, threads)
         #expect(relativeError(actual.buffer, expected.buffer) < 1e-5, "isa \(isa)")
+        let pooledWeights = try poisoned(blan_k_stem_pool_packed_count(&shape))
+        blan_k_stem_pool_pack(&shape, weights.pointer, scale.pointer, pooledWeights.pointer)
         let actualPooled = try BlockedMap(pooledShape, batch: c.batch)
         blan_k_stem_pool_forward(
-          &shape, actualPooled.pointer, pixels.pointer, packed.pointer, bias.pointer, workspace.pointer, threads)
+          &shape, actualPooled.pointer, pixels.pointer, pooledWeights.pointer, bias.pointer, workspace.pointer, threads)
         #expect(relativeError(actualPooled.buffer, pooled.buffer) < 1e-5, "isa \(isa)")
       }
     }

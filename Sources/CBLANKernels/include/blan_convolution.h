@@ -43,7 +43,7 @@ size_t blan_k_conv_packed_count(const blan_k_conv_shape *shape, blan_k_conv_meth
 
 /* Packs weights, [out][in0 + in1][kernel][kernel], each output channel multiplied by scale[out] (NULL = 1). */
 void blan_k_conv_pack(const blan_k_conv_shape *shape, blan_k_conv_method method, const float *weights,
-                      const float *scale, float *packed, int threads);
+                      const double *scale, float *packed, int threads);
 
 /* Floats of workspace that forward needs. */
 size_t blan_k_conv_workspace_count(const blan_k_conv_shape *shape, blan_k_conv_method method, int threads);
@@ -56,7 +56,7 @@ void blan_k_conv_forward(const blan_k_conv_shape *shape, blan_k_conv_method meth
 
 /* The same result by plain loops, from unpacked weights: the oracle of the tests. */
 void blan_k_conv_forward_reference(const blan_k_conv_shape *shape, float *out, const float *in0, const float *in1,
-                                   const float *weights, const float *scale, const float *bias, const float *residual,
+                                   const float *weights, const double *scale, const float *bias, const float *residual,
                                    bool relu);
 
 /* The method and the sizes for the gradient with respect to the inputs. */

@@ -15,7 +15,7 @@ typedef struct blan_k_stem_shape {
 size_t blan_k_stem_packed_count(const blan_k_stem_shape *shape);
 
 /* weights: [out][3][7][7], each output channel multiplied by scale[out] (NULL = 1). */
-void blan_k_stem_pack(const blan_k_stem_shape *shape, const float *weights, const float *scale, float *packed);
+void blan_k_stem_pack(const blan_k_stem_shape *shape, const float *weights, const double *scale, float *packed);
 
 size_t blan_k_stem_workspace_count(const blan_k_stem_shape *shape, int threads);
 
@@ -23,6 +23,9 @@ size_t blan_k_stem_workspace_count(const blan_k_stem_shape *shape, int threads);
 void blan_k_stem_forward(const blan_k_stem_shape *shape, float *out, const float *pixels, const float *packed,
                          const float *bias, float *workspace, int threads);
 
+/* The same for prediction, whose weights are packed in a form of its own. */
+size_t blan_k_stem_pool_packed_count(const blan_k_stem_shape *shape);
+void blan_k_stem_pool_pack(const blan_k_stem_shape *shape, const float *weights, const double *scale, float *packed);
 size_t blan_k_stem_pool_workspace_count(const blan_k_stem_shape *shape, int threads);
 
 /* out: [batch][blocks][height / 4][width / 4][16] = maxpool(relu(conv(pixels) + bias)); sizes are multiples of 4. */
@@ -31,7 +34,7 @@ void blan_k_stem_pool_forward(const blan_k_stem_shape *shape, float *out, const 
 
 /* The same by plain loops, from unpacked weights. out is the convolution's. */
 void blan_k_stem_forward_reference(const blan_k_stem_shape *shape, float *out, const float *pixels,
-                                   const float *weights, const float *scale, const float *bias);
+                                   const float *weights, const double *scale, const float *bias);
 
 size_t blan_k_stem_backward_weights_workspace_count(const blan_k_stem_shape *shape);
 

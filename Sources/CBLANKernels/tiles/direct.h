@@ -5,16 +5,26 @@
 BLAN_INLINE void direct_tile(const size_t pixels, const size_t blocks, const blan_k_direct_tile *tile,
                              const float *restrict packed)
 {
-    v16 acc[TILE_BLOCKS][TILE_PIXELS];
+    v16 acc[TILE_BLOCKS][TILE_PIXELS], sums[TILE_BLOCKS][TILE_PIXELS];
 #pragma clang loop unroll(full)
     for (size_t b = 0; b < blocks; b++)
 #pragma clang loop unroll(full)
         for (size_t p = 0; p < pixels; p++)
-            acc[b][p] = v16_splat(0);
+            acc[b][p] = sums[b][p] = v16_splat(0);
+    size_t summed = 0;
     for (size_t entry = 0; entry < tile->entries; entry++) {
         const blan_k_direct_entry *e = &tile->entry[entry];
         const float *in = e->pixels, *restrict w = packed + e->weights * blocks;
         for (size_t ib = e->in_blocks; ib > 0; ib--, in += e->block_step) {
+            if (++summed % BLAN_SUMMED_BLOCKS == 0) {
+#pragma clang loop unroll(full)
+                for (size_t b = 0; b < blocks; b++)
+#pragma clang loop unroll(full)
+                    for (size_t p = 0; p < pixels; p++) {
+                        sums[b][p] += acc[b][p];
+                        acc[b][p] = v16_splat(0);
+                    }
+            }
             for (size_t c = 0; c < BLAN_BLOCK; c++, w += blocks * BLAN_BLOCK) {
                 v16 weight[TILE_BLOCKS];
 #pragma clang loop unroll(full)
@@ -36,7 +46,7 @@ BLAN_INLINE void direct_tile(const size_t pixels, const size_t blocks, const bla
 #pragma clang loop unroll(full)
         for (size_t p = 0; p < pixels; p++) {
             const size_t at = tile->places[p] + b * tile->out_block_step;
-            v16 value = acc[b][p] + bias;
+            v16 value = sums[b][p] + acc[b][p] + bias;
             if (tile->residual != NULL)
                 value += v16_load(tile->residual + at);
             if (tile->accumulate)

@@ -2,6 +2,9 @@
    every pixel and channel. Winograd's products and 1x1 convolutions run on it. */
 #include "../vector.h"
 
+/* Weights are asked for so far ahead: they come from memory, and the CPU does not see the end of a page coming. */
+enum { PREFETCH_LINES = 128 };
+
 BLAN_INLINE void multiply_tile(const size_t pixels, const size_t blocks, float *restrict out, size_t out_block_step,
                                const float *restrict a, size_t a_block_step, size_t in_blocks,
                                const float *restrict w)
@@ -13,11 +16,23 @@ BLAN_INLINE void multiply_tile(const size_t pixels, const size_t blocks, float *
         for (size_t p = 0; p < pixels; p++)
             acc[b][p] = v16_splat(0);
     for (size_t ib = 0; ib < in_blocks; ib++, a += a_block_step) {
+        if (ib > 0 && ib % BLAN_SUMMED_BLOCKS == 0) {
+#pragma clang loop unroll(full)
+            for (size_t b = 0; b < blocks; b++)
+#pragma clang loop unroll(full)
+                for (size_t p = 0; p < pixels; p++) {
+                    float *sum = out + b * out_block_step + p * BLAN_BLOCK;
+                    v16_store(sum, ib == BLAN_SUMMED_BLOCKS ? acc[b][p] : v16_load(sum) + acc[b][p]);
+                    acc[b][p] = v16_splat(0);
+                }
+        }
         for (size_t c = 0; c < BLAN_BLOCK; c++, w += blocks * BLAN_BLOCK) {
             v16 weight[TILE_BLOCKS];
 #pragma clang loop unroll(full)
-            for (size_t b = 0; b < blocks; b++)
+            for (size_t b = 0; b < blocks; b++) {
                 weight[b] = v16_load(w + b * BLAN_BLOCK);
+                __builtin_prefetch(w + (PREFETCH_LINES + b) * BLAN_BLOCK);
+            }
 #pragma clang loop unroll(full)
             for (size_t p = 0; p < pixels; p++) {
                 const v16 x = v16_splat(a[p * BLAN_BLOCK + c]);
@@ -30,8 +45,10 @@ BLAN_INLINE void multiply_tile(const size_t pixels, const size_t blocks, float *
 #pragma clang loop unroll(full)
     for (size_t b = 0; b < blocks; b++)
 #pragma clang loop unroll(full)
-        for (size_t p = 0; p < pixels; p++)
-            v16_store(out + b * out_block_step + p * BLAN_BLOCK, acc[b][p]);
+        for (size_t p = 0; p < pixels; p++) {
+            float *sum = out + b * out_block_step + p * BLAN_BLOCK;
+            v16_store(sum, in_blocks > BLAN_SUMMED_BLOCKS ? v16_load(sum) + acc[b][p] : acc[b][p]);
+        }
 }
 
 BLAN_INLINE void multiply_pixels(size_t pixels, const size_t blocks, float *out, size_t out_block_step, const float *a,

@@ -4,7 +4,7 @@
 /* `computed` pixels are, `pixels` of them written: reading past a row's end is what its padding allows. */
 BLAN_INLINE void stem_tile(const size_t computed, size_t pixels, const size_t blocks, float *restrict out, size_t out_block_step,
                            const float *restrict plane, size_t row_step, size_t plane_step, const float *restrict w,
-                           const float *bias, bool relu)
+                           const float *bias)
 {
     v16 acc[TILE_BLOCKS][TILE_PIXELS];
 #pragma clang loop unroll(full)
@@ -35,29 +35,29 @@ BLAN_INLINE void stem_tile(const size_t computed, size_t pixels, const size_t bl
 #pragma clang loop unroll(full)
         for (size_t p = 0; p < computed; p++)
             if (p < pixels)
-                v16_store(out + b * out_block_step + p * BLAN_BLOCK, relu ? v16_relu(acc[b][p]) : acc[b][p]);
+                v16_store(out + b * out_block_step + p * BLAN_BLOCK, acc[b][p]);
 }
 
 BLAN_INLINE void stem_pixels(size_t pixels, const size_t blocks, float *out, size_t out_block_step, const float *plane,
-                             size_t row_step, size_t plane_step, const float *w, const float *bias, bool relu)
+                             size_t row_step, size_t plane_step, const float *w, const float *bias)
 {
     if (pixels == TILE_PIXELS - 1)
-        stem_tile(TILE_PIXELS - 1, pixels, blocks, out, out_block_step, plane, row_step, plane_step, w, bias, relu);
+        stem_tile(TILE_PIXELS - 1, pixels, blocks, out, out_block_step, plane, row_step, plane_step, w, bias);
     else
-        stem_tile(TILE_PIXELS, pixels, blocks, out, out_block_step, plane, row_step, plane_step, w, bias, relu);
+        stem_tile(TILE_PIXELS, pixels, blocks, out, out_block_step, plane, row_step, plane_step, w, bias);
 }
 
 static void stem(size_t pixels, size_t blocks, float *out, size_t out_block_step, const float *plane, size_t row_step,
-                 size_t plane_step, const float *w, const float *bias, bool relu)
+                 size_t plane_step, const float *w, const float *bias)
 {
 #if TILE_BLOCKS >= 2
     if (blocks == 2) {
-        stem_pixels(pixels, 2, out, out_block_step, plane, row_step, plane_step, w, bias, relu);
+        stem_pixels(pixels, 2, out, out_block_step, plane, row_step, plane_step, w, bias);
         return;
     }
 #endif
     (void)blocks;
-    stem_pixels(pixels, 1, out, out_block_step, plane, row_step, plane_step, w, bias, relu);
+    stem_pixels(pixels, 1, out, out_block_step, plane, row_step, plane_step, w, bias);
 }
 
 /* The weight gradient's micro-kernel: sums[plane][x][16] += the pixels that column x of one row of the kernel meets,
@@ -81,5 +81,44 @@ static void stem_outer(size_t pixels, float *restrict sums, const float *restric
 #pragma clang loop unroll(full)
         for (size_t i = 0; i < STEM_OUTER_PLANES * 7; i++)
             v16_store(sums + (first * 7 + i) * BLAN_BLOCK, acc[i]);
+    }
+}
+
+/* F(3x3, 4x4) of the stem for prediction: a tile's 3 x 3 outputs from its products, m_tile[e * step]. */
+static void stem_outputs(float *restrict out, size_t row_step, const float *restrict m_tile, size_t step)
+{
+    v16 half[18];
+#pragma clang loop unroll(full)
+    for (size_t y = 0; y < 6; y++) {
+        v16 products[6];
+#pragma clang loop unroll(full)
+        for (size_t x = 0; x < 6; x++)
+            products[x] = v16_load(m_tile + (6 * y + x) * step);
+        winograd4_taps_line(half + 3 * y, 1, products, 1);
+    }
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 3; x++) {
+        v16 column[3];
+        winograd4_taps_line(column, 1, half + x, 3);
+#pragma clang loop unroll(full)
+        for (size_t y = 0; y < 3; y++)
+            v16_store(out + y * row_step + x * BLAN_BLOCK, column[y]);
+    }
+}
+
+/* One row of outputs of the 3x3 max-pool of stride 2 and padding 1 over three rows of the convolution (NULL = outside),
+   with the bias and the ReLU, which may as well come after it. */
+static void stem_pool(size_t width, float *restrict out, const float *const rows[3], const float *bias)
+{
+    const v16 offset = bias != NULL ? v16_load(bias) : v16_splat(0);
+    for (size_t x = 0; x < width; x += 2, out += BLAN_BLOCK) {
+        v16 best = v16_load(rows[1] + x * BLAN_BLOCK);
+        for (size_t y = 0; y < 3; y++) {
+            if (rows[y] == NULL)
+                continue;
+            for (size_t column = x > 0 ? x - 1 : 0; column < x + 2; column++)
+                best = v16_max(best, v16_load(rows[y] + column * BLAN_BLOCK));
+        }
+        v16_store(out, v16_relu(best + offset));
     }
 }

@@ -299,7 +299,7 @@ BLAN_INLINE void winograd_collect(v16d *restrict taps, const blan_k_winograd_ker
     for (size_t lane = 0; lane < w->lanes; lane++)
         for (size_t tap = 0; tap < 9; tap++)
             ((double *)&taps[w->flipped ? 8 - tap : tap])[lane] =
-                w->weights[lane * w->lane_step + tap] * (w->scale != NULL ? (double)w->scale[lane] : 1);
+                w->weights[lane * w->lane_step + tap] * (w->scale != NULL ? w->scale[lane] : 1);
 }
 
 /* G g G^T. */

@@ -56,8 +56,13 @@ BLAN_INLINE void winograd4_weight_row(const size_t y, v16 *restrict u, const flo
     winograd4_mixed_line(u, 1, row, 1);
 }
 
-/* The products of the six elements of row y. */
-BLAN_INLINE void winograd4_taps_row(const size_t y, const size_t tiles, const blan_k_winograd_strip *strip)
+/* Sums over many channels are made of sums over a few blocks of them: rounding errors grow with the length of those
+   alone, and their taps stay in the L1 cache for the six rows of the window. */
+enum { SUMMED_BLOCKS = 2 };
+
+/* Adds to the products of the six elements of row y those of `blocks` input blocks from block `first` on. */
+BLAN_INLINE void winograd4_taps_row(const size_t y, const size_t tiles, const blan_k_winograd_strip *strip,
+                                    size_t first, size_t blocks)
 {
     v16 acc[6][WINOGRAD_STRIP];
 #pragma clang loop unroll(full)
@@ -65,9 +70,10 @@ BLAN_INLINE void winograd4_taps_row(const size_t y, const size_t tiles, const bl
 #pragma clang loop unroll(full)
         for (size_t t = 0; t < tiles; t++)
             acc[x][t] = v16_splat(0);
-    const float *restrict taps = strip->taps, *restrict v = strip->v + 6 * y * strip->window_step;
-    const float *next = strip->next;
-    for (size_t ib = 0; ib < strip->in_blocks; ib++, v += strip->block_step) {
+    const size_t place = first * BLAN_BLOCK * 9 * BLAN_BLOCK;
+    const float *restrict taps = strip->taps + place, *next = strip->next + place;
+    const float *restrict v = strip->v + 6 * y * strip->window_step + first * strip->block_step;
+    for (size_t ib = 0; ib < blocks; ib++, v += strip->block_step) {
         for (size_t c = 0; c < BLAN_BLOCK; c++, taps += 9 * BLAN_BLOCK, next += 9 * BLAN_BLOCK) {
             v16 u[6];
             winograd4_weight_row(y, u, taps);
@@ -84,18 +90,23 @@ BLAN_INLINE void winograd4_taps_row(const size_t y, const size_t tiles, const bl
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 6; x++)
 #pragma clang loop unroll(full)
-        for (size_t t = 0; t < tiles; t++)
-            v16_store(strip->products + (6 * y + x) * strip->product_step + t * BLAN_BLOCK, acc[x][t]);
+        for (size_t t = 0; t < tiles; t++) {
+            float *sum = strip->products + (6 * y + x) * strip->product_step + t * BLAN_BLOCK;
+            v16_store(sum, first == 0 ? acc[x][t] : v16_load(sum) + acc[x][t]);
+        }
 }
 
 BLAN_INLINE void winograd4_strip_tiles(const size_t tiles, const blan_k_winograd_strip *strip)
 {
-    winograd4_taps_row(0, tiles, strip);
-    winograd4_taps_row(1, tiles, strip);
-    winograd4_taps_row(2, tiles, strip);
-    winograd4_taps_row(3, tiles, strip);
-    winograd4_taps_row(4, tiles, strip);
-    winograd4_taps_row(5, tiles, strip);
+    for (size_t first = 0; first < strip->in_blocks; first += SUMMED_BLOCKS) {
+        const size_t left = strip->in_blocks - first, blocks = left < SUMMED_BLOCKS ? left : SUMMED_BLOCKS;
+        winograd4_taps_row(0, tiles, strip, first, blocks);
+        winograd4_taps_row(1, tiles, strip, first, blocks);
+        winograd4_taps_row(2, tiles, strip, first, blocks);
+        winograd4_taps_row(3, tiles, strip, first, blocks);
+        winograd4_taps_row(4, tiles, strip, first, blocks);
+        winograd4_taps_row(5, tiles, strip, first, blocks);
+    }
 }
 
 static void winograd4_strip(size_t tiles, const blan_k_winograd_strip *strip)
