@@ -91,8 +91,13 @@ typedef struct blan_model blan_model;
 
 typedef int32_t blan_precision;
 
+/* What convolutions and fully connected layers compute with; maps and sums are 32-bit floats in each. Every CPU can do
+   all of them; bf16 is faster than f32 where there is AVX512-BF16, int8 where there is AVX512-VNNI. */
 enum {
-    BLAN_PRECISION_F32 = 0 /* 32-bit floats throughout */
+    BLAN_PRECISION_F32 = 0,  /* 32-bit floats throughout */
+    BLAN_PRECISION_BF16 = 1, /* weights and inputs of convolutions, and weights elsewhere, rounded to bfloat16 */
+    BLAN_PRECISION_INT8 = 2, /* the same rounded to eight bits; needs a model that blan_quantize calibrated */
+    BLAN_PRECISION_MODEL = 3 /* what the model file asks for: f32 unless blan_quantize wrote it */
 };
 
 typedef struct blan_load_options {
@@ -101,9 +106,9 @@ typedef struct blan_load_options {
     blan_precision precision; /* arithmetic and storage of weights */
 } blan_load_options;
 
-#define BLAN_LOAD_OPTIONS_INIT { sizeof(blan_load_options), 0, BLAN_PRECISION_F32 }
+#define BLAN_LOAD_OPTIONS_INIT { sizeof(blan_load_options), 0, BLAN_PRECISION_MODEL }
 
-/* Loads a model from a safetensors file (f32, f16 or bf16 tensors; names and metadata: docs/model-format.md).
+/* Loads a model from a safetensors file (f32, f16, bf16 or quantised tensors; names and metadata: docs/model-format.md).
    Everything is validated before use. The file may be deleted or replaced once this returns.
    Returns INVALID_ARGUMENT, IO, FORMAT (damaged file), SHAPE (a tensor's dimensions), UNSUPPORTED, OUT_OF_MEMORY. */
 blan_status blan_model_load(const char *path, const blan_load_options *options, blan_model **out);
@@ -137,6 +142,12 @@ const char *blan_model_config(const blan_model *model);
 
 /* Threads that a call with this model works on; 0 for NULL. */
 int32_t blan_model_threads(const blan_model *model);
+
+/* What the model computes with: never BLAN_PRECISION_MODEL; BLAN_PRECISION_F32 for NULL. */
+blan_precision blan_model_precision(const blan_model *model);
+
+/* True where this CPU has instructions of its own for a precision, and BLAN_ISA does not forbid them; F32 always. */
+bool blan_precision_is_native(blan_precision precision);
 
 /* Numbers in T_i, the embedding of one level; 0 for NULL. */
 size_t blan_model_embedding_size(const blan_model *model);
@@ -451,6 +462,22 @@ blan_status blan_model_init(const char *path, const blan_network_options *option
 /* Copies the model at `model_path` to `out_path` with its encoder's weights taken from a torchvision or timm ResNet-34
    state dict in safetensors (names with or without `encoder.`; fc.* is ignored). SHAPE when the widths differ. */
 blan_status blan_import_encoder(const char *encoder_path, const char *model_path, const char *out_path);
+
+typedef struct blan_quantize_options {
+    size_t struct_size;
+    blan_precision precision; /* BLAN_PRECISION_BF16 or BLAN_PRECISION_INT8 */
+    const float *pixels;      /* batch x 3 x S x S floats as blan_preprocess makes them, of some hundred images like
+                                 those to come: int8 is calibrated with them. bf16 needs none */
+    size_t batch;
+    int32_t threads; /* as in blan_load_options */
+} blan_quantize_options;
+
+#define BLAN_QUANTIZE_OPTIONS_INIT { sizeof(blan_quantize_options), BLAN_PRECISION_INT8, NULL, 0, 0 }
+
+/* Writes the model at `model_path` to `out_path`, which may be the same, with its weights stored in bf16 or int8. The new
+   file loads like any other, asks to be computed with in that precision, and has no training heads. It appears whole or
+   not at all. Returns what blan_model_load does; INVALID_ARGUMENT for another precision and for int8 without pixels. */
+blan_status blan_quantize(const char *model_path, const blan_quantize_options *options, const char *out_path);
 
 /* ------------------------------------------------------------------------------------------------- model files --- */
 

@@ -71,7 +71,7 @@ public func detectorLoadMemory(
 private func load(_ file: @autoclosure () throws -> DetectorFile, _ options: UnsafePointer<blan_load_options>?) throws
   -> OpaquePointer
 {
-  let threads = try blan_load_options.threads(options)
+  let threads = try blan_load_options.checked(options).threads
   return DetectorHandle(try FaceDetector(file(), threads: threads)).retained()
 }
 

@@ -5,16 +5,34 @@ import CBLAN
 
 extension blan_load_options: Options {
   static var defaults: Self {
-    Self(struct_size: MemoryLayout<Self>.size, threads: 0, precision: blan_precision(BLAN_PRECISION_F32))
+    Self(struct_size: MemoryLayout<Self>.size, threads: 0, precision: blan_precision(BLAN_PRECISION_MODEL))
   }
 
-  /// The threads that the options ask for, once all of them are found valid.
-  static func threads(_ options: UnsafePointer<Self>?) throws -> Int {
+  /// The threads and the precision that the options ask for, once all of them are found valid; a nil precision is the
+  /// model's.
+  static func checked(_ options: UnsafePointer<Self>?) throws -> (threads: Int, precision: Precision?) {
     let options = try read(options)
-    guard options.precision == blan_precision(BLAN_PRECISION_F32) else {
-      throw BLANError.unsupported("precision is \(options.precision); expected BLAN_PRECISION_F32")
+    let precision = Precision(options.precision)
+    guard precision != nil || options.precision == blan_precision(BLAN_PRECISION_MODEL) else {
+      throw BLANError.invalidArgument("precision is \(options.precision); expected one of blan_precision")
     }
-    return try ThreadBudget.resolve(Int(options.threads))
+    return (try ThreadBudget.resolve(Int(options.threads)), precision)
+  }
+}
+
+extension Precision {
+  /// nil for BLAN_PRECISION_MODEL and for what is none.
+  init?(_ precision: blan_precision) {
+    guard let match = Self.allCases.first(where: { $0.c == precision }) else { return nil }
+    self = match
+  }
+
+  var c: blan_precision {
+    switch self {
+    case .float32: return blan_precision(BLAN_PRECISION_F32)
+    case .bfloat16: return blan_precision(BLAN_PRECISION_BF16)
+    case .int8: return blan_precision(BLAN_PRECISION_INT8)
+    }
   }
 }
 
@@ -40,8 +58,8 @@ public func modelLoadMemory(
 private func load(_ file: @autoclosure () throws -> ModelFile, _ options: UnsafePointer<blan_load_options>?) throws
   -> OpaquePointer
 {
-  let threads = try blan_load_options.threads(options)
-  return ModelHandle(try FaceModel(file(), threads: threads)).retained()
+  let (threads, precision) = try blan_load_options.checked(options)
+  return ModelHandle(try FaceModel(file(), threads: threads, precision: precision)).retained()
 }
 
 @_cdecl("blan_model_free")
@@ -79,6 +97,14 @@ public func modelConfig(_ model: OpaquePointer?) -> UnsafePointer<CChar>? {
 public func modelThreads(_ model: OpaquePointer?) -> Int32 {
   Int32(clamping: ModelHandle.optional(model)?.model.predictor.threads ?? 0)
 }
+
+@_cdecl("blan_model_precision")
+public func modelPrecision(_ model: OpaquePointer?) -> blan_precision {
+  (ModelHandle.optional(model)?.model.predictor.precision ?? .float32).c
+}
+
+@_cdecl("blan_precision_is_native")
+public func precisionIsNative(_ precision: blan_precision) -> Bool { Precision(precision)?.isNative ?? false }
 
 @_cdecl("blan_model_embedding_size")
 public func modelEmbeddingSize(_ model: OpaquePointer?) -> Int {

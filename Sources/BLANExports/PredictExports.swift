@@ -18,7 +18,7 @@ extension blan_predict_options: Options {
 }
 
 /// Images in a call: so many that no size computed from them overflows.
-private func checked(count: Int, _ name: String) throws -> Int {
+func checked(count: Int, _ name: String) throws -> Int {
   guard (0...(1 << 31)).contains(count) else {
     throw BLANError.invalidArgument("\(name) is \(UInt(bitPattern: count)); expected at most \(1 << 31)")
   }

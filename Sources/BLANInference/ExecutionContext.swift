@@ -44,6 +44,10 @@ private func workspaceCount(_ step: InferenceStep, _ packed: PackedStep, batch: 
   case (.convolution, .convolution(var shape, let method, _, _)):
     shape.batch = batch
     return blan_k_conv_workspace_count(&shape, method, threads)
+  case (.convolution, .lowConvolution(var shape, let method, let precision, _, _)):
+    shape.batch = batch
+    let bytes = blan_k_low_conv_workspace_bytes(&shape, method, precision, threads)
+    return (bytes + MemoryLayout<Float>.size - 1) / MemoryLayout<Float>.size
   case (.channelGate(_, let input, _), .channelGate(let mlp)):
     var map = blan_k_map(data: nil, batch: batch, shape: input.shape)
     var described = blan_k_channel_mlp(mlp)

@@ -18,12 +18,19 @@ public final class FaceModel: Sendable {
   /// - Parameters:
   ///   - file: read during the call and not kept.
   ///   - threads: threads a call works on, 1 to 1024; 0 for ``ThreadBudget/automatic()``.
-  public init(_ file: ModelFile, threads: Int) throws {
+  ///   - precision: what it computes with; nil for what the file asks for.
+  public init(_ file: ModelFile, threads: Int, precision: Precision? = nil) throws {
+    let precision = precision ?? file.description.precision
+    guard precision != .int8 || file.hasRanges else {
+      throw BLANError.unsupported(
+        "\(file.name) was not calibrated, which computing in int8 needs: `blan quantize` writes a model that is")
+    }
     description = file.description
     configurationText = file.configurationText
     let configuration = file.description.configuration
     predictor = try Predictor(
-      configuration: configuration, source: file, threads: threads, temperatures: file.description.temperatures)
+      configuration: configuration, source: file, threads: threads, precision: precision,
+      temperatures: file.description.temperatures)
     preprocessor = Preprocessor(size: configuration.inputSize, mean: configuration.mean, std: configuration.std)
   }
 

@@ -8,10 +8,15 @@ enum PackedStep {
   case stem(shape: blan_k_stem_shape, weights: AlignedBuffer<Float>, bias: AlignedBuffer<Float>)
   case convolution(
     shape: blan_k_conv_shape, method: blan_k_conv_method, weights: AlignedBuffer<Float>, bias: AlignedBuffer<Float>?)
+  /// A convolution in reduced precision.
+  case lowConvolution(
+    shape: blan_k_conv_shape, method: blan_k_conv_method, precision: blan_k_low_precision,
+    weights: AlignedBuffer<UInt8>, bias: AlignedBuffer<Float>?)
   case channelGate(ChannelMLP)
   case spatialGate(weights: AlignedBuffer<Float>)
   case attend
   case linear(weights: AlignedBuffer<Float>, bias: AlignedBuffer<Float>)
+  case lowLinear(precision: blan_k_low_precision, weights: AlignedBuffer<UInt8>, bias: AlignedBuffer<Float>)
 
   struct ChannelMLP {
     let fc1Weight: AlignedBuffer<Float>
@@ -26,6 +31,7 @@ enum PackedStep {
 struct WeightPacker<Source: TensorSource> {
   let source: Source
   let threads: Int32
+  var precision = Precision.float32
 
   func pack(_ step: InferenceStep) throws -> PackedStep {
     switch step {
@@ -53,23 +59,46 @@ struct WeightPacker<Source: TensorSource> {
 
   private func packConvolution(_ fused: InferenceStep.FusedConvolution) throws -> PackedStep {
     let layer = fused.convolution
-    let channels = layer.inputChannels
-    let second = channels.count > 1 ? channels[1] : 0
-    var shape = blan_k_conv_shape(
-      batch: 1, in_channels: (channels[0], second),
-      in_upsample: (fused.inputs[0].upsample, fused.inputs.count > 1 ? fused.inputs[1].upsample : 1),
-      in_height: fused.inputHeight, in_width: fused.inputWidth, out_channels: layer.outputChannels,
-      kernel: layer.kernel, stride: layer.stride, padding: layer.padding)
+    var shape = fused.kernelShape
+    let folded = try fused.batchNorm.map { try fold($0) }
+    var bias = folded?.bias
+    if let name = layer.bias { bias = try copy(name, [layer.outputChannels]) }
+    if let low = precision.kernels {
+      return try packLow(fused, shape, low, scale: folded?.scale, bias: bias)
+    }
     // Chosen for one image whatever the batch: an image's result must not depend on its company.
     let method = blan_k_conv_choose(&shape, threads)
-    let folded = try fused.batchNorm.map { try fold($0) }
     let packed = try AlignedBuffer<Float>(count: blan_k_conv_packed_count(&shape, method), purpose: layer.weight)
     try source.withTensor(layer.weight, shape: layer.weightShape) {
       blan_k_conv_pack(&shape, method, $0.baseAddress, folded?.scale.pointer, packed.pointer, threads)
     }
-    var bias = folded?.bias
-    if let name = layer.bias { bias = try copy(name, [layer.outputChannels]) }
     return .convolution(shape: shape, method: method, weights: packed, bias: bias)
+  }
+
+  private func packLow(
+    _ fused: InferenceStep.FusedConvolution, _ shape: blan_k_conv_shape, _ low: blan_k_low_precision,
+    scale: AlignedBuffer<Float>?, bias: AlignedBuffer<Float>?
+  ) throws -> PackedStep {
+    let layer = fused.convolution
+    var shape = shape
+    let method = blan_k_low_conv_choose(&shape, low)
+    let packed = try AlignedBuffer<UInt8>(
+      count: blan_k_low_conv_packed_bytes(&shape, method, low), purpose: layer.weight)
+    func pack(_ ranges: UnsafePointer<Float>?) throws {
+      try source.withTensor(layer.weight, shape: layer.weightShape) {
+        blan_k_low_conv_pack(&shape, method, low, $0.baseAddress, scale?.pointer, ranges, packed.pointer, threads)
+      }
+    }
+    if precision == .int8 {
+      try source.withTensor(layer.ranges, shape: layer.rangesShape) { ranges in
+        // The first row is that of the pixels themselves, which the direct method rounds.
+        let channels = layer.rangesShape[1]
+        try pack(ranges.baseAddress.map { method == BLAN_K_CONV_DIRECT ? $0 : $0 + channels })
+      }
+    } else {
+      try pack(nil)
+    }
+    return .lowConvolution(shape: shape, method: method, precision: low, weights: packed, bias: bias)
   }
 
   private func packChannelGate(_ gate: ChannelGate) throws -> PackedStep {
@@ -82,12 +111,22 @@ struct WeightPacker<Source: TensorSource> {
   }
 
   private func packLinear(_ layer: Linear, _ shape: TensorShape) throws -> PackedStep {
+    let bias = try copy(layer.bias, [layer.outputs])
+    if let low = precision.kernels {
+      let packed = try AlignedBuffer<UInt8>(
+        count: blan_k_low_linear_packed_bytes(layer.outputs, shape.blockedCount, low), purpose: layer.weight)
+      try source.withTensor(layer.weight, shape: [layer.outputs, layer.inputs]) {
+        blan_k_low_linear_pack(
+          $0.baseAddress, layer.outputs, shape.channels, shape.area, low, packed.pointer, threads)
+      }
+      return .lowLinear(precision: low, weights: packed, bias: bias)
+    }
     let rows = blan_k_linear_padded_outputs(layer.outputs)
     let packed = try AlignedBuffer<Float>(count: rows * shape.blockedCount, purpose: layer.weight)
     try source.withTensor(layer.weight, shape: [layer.outputs, layer.inputs]) {
       blan_k_linear_pack($0.baseAddress, layer.outputs, shape.channels, shape.area, packed.pointer)
     }
-    return .linear(weights: packed, bias: try copy(layer.bias, [layer.outputs]))
+    return .linear(weights: packed, bias: bias)
   }
 
   /// Batch norm with running statistics as a scale and an offset of each channel, in double precision: every pixel of a
@@ -117,6 +156,28 @@ struct WeightPacker<Source: TensorSource> {
   }
 }
 
-extension Convolution {
-  var weightShape: [Int] { [outputChannels, inputChannels.reduce(0, +), kernel, kernel] }
+extension InferenceStep.FusedConvolution {
+  /// The kernels' description of it, for one image.
+  var kernelShape: blan_k_conv_shape {
+    let layer = convolution
+    return blan_k_conv_shape(
+      batch: 1, in_channels: (layer.inputChannels[0], layer.inputChannels.count > 1 ? layer.inputChannels[1] : 0),
+      in_upsample: (inputs[0].upsample, inputs.count > 1 ? inputs[1].upsample : 1), in_height: inputHeight,
+      in_width: inputWidth, out_channels: layer.outputChannels, kernel: layer.kernel, stride: layer.stride,
+      padding: layer.padding)
+  }
+}
+
+extension Precision {
+  /// True where this CPU has instructions of its own for it, and the instruction set in force lets it use them.
+  public var isNative: Bool { kernels.map(blan_k_low_is_native) ?? true }
+
+  /// What the kernels of reduced precision call it; nil for f32.
+  var kernels: blan_k_low_precision? {
+    switch self {
+    case .float32: return nil
+    case .bfloat16: return BLAN_K_LOW_BF16
+    case .int8: return BLAN_K_LOW_INT8
+    }
+  }
 }

@@ -12,6 +12,7 @@ public final class Predictor: @unchecked Sendable {
 
   public let network: Network
   public let threads: Int
+  public let precision: Precision
   let plan: InferencePlan
   let packed: [PackedStep]
   private let fusion: ScoreFusion
@@ -20,17 +21,21 @@ public final class Predictor: @unchecked Sendable {
   /// - Parameters:
   ///   - source: the weights; read once and not kept.
   ///   - threads: 1 to 1024; 0 for ``ThreadBudget/automatic()``.
+  ///   - precision: what convolutions and linear layers compute with; for `.int8` the source has the convolutions'
+  ///     ranges too.
   ///   - temperatures: of each attribute; 1 where nil.
   ///   - keeping: nodes of the graph whose maps `run` can read out, beside the usual outputs.
   /// - Throws: what the source throws of a missing or misshapen tensor, and `BLANError.outOfMemory`.
   public init(
-    configuration: Configuration, source: some TensorSource, threads: Int, temperatures: [Float]? = nil,
+    configuration: Configuration, source: some TensorSource, threads: Int, precision: Precision = .float32,
+    temperatures: [Float]? = nil,
     keeping: (Network) -> [NodeID] = { _ in [] }
   ) throws {
     network = Network(configuration)
     self.threads = try ThreadBudget.resolve(threads)
+    self.precision = precision
     plan = try InferencePlan(network, keeping: keeping(network))
-    let packer = WeightPacker(source: source, threads: Int32(self.threads))
+    let packer = WeightPacker(source: source, threads: Int32(self.threads), precision: precision)
     packed = try plan.steps.map { try packer.pack($0) }
     fusion = try ScoreFusion(network, source, temperatures: temperatures)
   }
@@ -58,8 +63,8 @@ public final class Predictor: @unchecked Sendable {
 
   /// Runs the plan over chunks of the batch and shows each chunk's memory to `body` (context, first image, count).
   func run(
-    batch: Int, source: (ExecutionContext, Int, Int) throws -> UnsafePointer<Float>, timing: ((Int) -> Void)? = nil,
-    _ body: (ExecutionContext, Int, Int) -> Void
+    batch: Int, source: (ExecutionContext, Int, Int) throws -> UnsafePointer<Float>,
+    afterStep: ((Int, StepExecution) -> Void)? = nil, _ body: (ExecutionContext, Int, Int) -> Void
   ) throws {
     guard batch > 0 else { return }
     let chunk = min(batch, Self.largestChunk)
@@ -77,7 +82,7 @@ public final class Predictor: @unchecked Sendable {
           threads: Int32(threads))
         for index in plan.steps.indices {
           execution.run(plan.steps[index], packed[index])
-          timing?(index)
+          afterStep?(index, execution)
         }
         body(context, first, count)
         first += count

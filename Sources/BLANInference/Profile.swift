@@ -29,7 +29,7 @@ extension Predictor {
     }
     var times: [StepTime] = []
     var last = Self.now()
-    let record = { (index: Int) in
+    let record = { (index: Int, _: StepExecution) in
       let now = Self.now()
       let step = self.plan.steps[index]
       times.append(
@@ -42,7 +42,7 @@ extension Predictor {
       last = Self.now()
       return pixels
     }
-    try run(batch: batch, source: source, timing: record) { _, _, _ in }
+    try run(batch: batch, source: source, afterStep: record) { _, _, _ in }
     return times
   }
 
@@ -54,7 +54,8 @@ extension Predictor {
 
   private func description(_ index: Int) -> String {
     switch (plan.steps[index], packed[index]) {
-    case (.convolution(_, let fused), .convolution(_, let method, _, _)):
+    case (.convolution(_, let fused), .convolution(_, let method, _, _)),
+      (.convolution(_, let fused), .lowConvolution(_, let method, _, _, _)):
       let layer = fused.convolution
       let channels = layer.inputChannels.map(String.init).joined(separator: "+")
       return "conv \(layer.kernel)x\(layer.kernel) s\(layer.stride) \(channels)->\(layer.outputChannels) at "
@@ -89,6 +90,8 @@ extension Predictor {
     if case .stem = step { floats += network.graph[network.pixels].shape.count * batch }
     switch packed[index] {
     case .stem(_, let weights, _), .convolution(_, _, let weights, _), .linear(let weights, _): floats += weights.count
+    case .lowConvolution(_, _, _, let weights, _), .lowLinear(_, let weights, _):
+      return Double(floats * MemoryLayout<Float>.stride + weights.count)
     case .channelGate, .spatialGate, .attend: break
     }
     return Double(floats * MemoryLayout<Float>.stride)

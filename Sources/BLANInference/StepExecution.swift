@@ -23,6 +23,12 @@ struct StepExecution {
         &shape, method, pointer(out), pointer(fused.inputs[0].buffer),
         fused.inputs.count > 1 ? pointer(fused.inputs[1].buffer) : nil, weights.pointer, bias?.pointer,
         fused.residual.map { pointer($0) }, fused.relu, workspace, threads)
+    case (.convolution(let out, let fused), .lowConvolution(var shape, let method, let precision, let weights, let bias)):
+      shape.batch = batch
+      blan_k_low_conv_forward(
+        &shape, method, precision, pointer(out), pointer(fused.inputs[0].buffer),
+        fused.inputs.count > 1 ? pointer(fused.inputs[1].buffer) : nil, weights.pointer, bias?.pointer,
+        fused.residual.map { pointer($0) }, fused.relu, workspace, threads)
     case (.channelGate(let out, let input, _), .channelGate(let mlp)):
       var map = described(input)
       var layers = blan_k_channel_mlp(mlp)
@@ -41,12 +47,16 @@ struct StepExecution {
       blan_k_linear_forward(
         batch, shape.blockedCount, layer.outputs, pointer(out), ChannelBlock.padded(layer.outputs), pointer(input),
         weights.pointer, bias.pointer, threads)
+    case (.linear(let out, let input, let shape, let layer), .lowLinear(let precision, let weights, let bias)):
+      blan_k_low_linear_forward(
+        batch, shape.blockedCount, layer.outputs, pointer(out), ChannelBlock.padded(layer.outputs), pointer(input),
+        precision, weights.pointer, bias.pointer, threads)
     default:
       break  // steps and packed weights are made together and always of one kind
     }
   }
 
-  private func pointer(_ buffer: BufferID) -> UnsafeMutablePointer<Float> {
+  func pointer(_ buffer: BufferID) -> UnsafeMutablePointer<Float> {
     context.arena.pointer + plan.arena.offsets[buffer.index] * batch
   }
 

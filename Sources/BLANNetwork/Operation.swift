@@ -12,6 +12,15 @@ public struct Convolution: Hashable, Sendable {
   public let weight: String
   /// Name of the bias, [out]; nil when a batch norm follows.
   public let bias: String?
+
+  public var weightShape: [Int] { [outputChannels, inputChannels.reduce(0, +), kernel, kernel] }
+
+  /// Name of the ranges of its inputs, measured by calibration.
+  public var ranges: String { weight + Parameter.rangesSuffix }
+
+  /// [1 or 17, in]: the largest magnitude of each input channel, and for 3x3 kernels at stride 1 of each of the sixteen
+  /// elements of its windows transformed for F(2x2, 3x3).
+  public var rangesShape: [Int] { [kernel == 3 && stride == 1 ? 17 : 1, inputChannels.reduce(0, +)] }
 }
 
 /// Batch normalisation over `channels`; its tensors are `prefix` + `.weight`, `.bias`, `.running_mean`, `.running_var`.

@@ -22,6 +22,11 @@ public struct Parameter: Hashable, Sendable {
   /// True for the reconstruction and LMIM heads, which prediction never reads.
   public let isTrainingOnly: Bool
 
+  /// Names of what belongs to a tensor of a quantised model: the scale of each output channel's 8-bit weights, and the
+  /// ranges of a convolution's inputs.
+  public static let scaleSuffix = ".scale"
+  public static let rangesSuffix = ".ranges"
+
   public var count: Int { shape.reduce(1, *) }
 
   /// False for batch-norm statistics, which have no gradient.

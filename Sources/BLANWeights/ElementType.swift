@@ -6,6 +6,7 @@ public enum ElementType: String, Sendable {
   case float16 = "F16"
   case bfloat16 = "BF16"
   case int64 = "I64"
+  case int8 = "I8"
   case uint8 = "U8"
 
   public var size: Int {
@@ -13,7 +14,7 @@ public enum ElementType: String, Sendable {
     case .float32: return 4
     case .float16, .bfloat16: return 2
     case .int64: return 8
-    case .uint8: return 1
+    case .int8, .uint8: return 1
     }
   }
 

@@ -11,13 +11,17 @@ public struct ModelDescription: Sendable {
   public var thresholds: [Float]
   /// Each attribute's logits are divided by its temperature before the softmax; 1 changes nothing.
   public var temperatures: [Float]
+  /// What the model asks to be computed with.
+  public var precision: Precision
 
   public init(
-    configuration: Configuration, isTrained: Bool, thresholds: [Float]? = nil, temperatures: [Float]? = nil
+    configuration: Configuration, isTrained: Bool, thresholds: [Float]? = nil, temperatures: [Float]? = nil,
+    precision: Precision = .float32
   ) throws {
     let count = configuration.attributes.count
     self.configuration = configuration
     self.isTrained = isTrained
+    self.precision = precision
     self.thresholds = thresholds ?? [Float](repeating: 0.5, count: count)
     self.temperatures = temperatures ?? [Float](repeating: 1, count: count)
     guard self.thresholds.count == count, self.thresholds.allSatisfy({ $0 >= 0 && $0 <= 1 }) else {
@@ -47,10 +51,11 @@ public struct ModelDescription: Sendable {
     var trained: Bool?
     var thresholds: [Float]?
     var temperatures: [Float]?
+    var precision: String?
 
     enum CodingKeys: String, CodingKey {
       case inputSize = "input_size"
-      case width, attributes, attention, variant, mean, std, trained, thresholds, temperatures
+      case width, attributes, attention, variant, mean, std, trained, thresholds, temperatures, precision
     }
   }
 
@@ -88,11 +93,14 @@ public struct ModelDescription: Sendable {
       guard let variant = Variant(rawValue: json.variant) else {
         throw BLANError.unsupported("variant is \(json.variant); expected 1 to 6")
       }
+      guard let precision = Precision(rawValue: json.precision ?? Precision.float32.rawValue) else {
+        throw BLANError.unsupported("precision is \"\(json.precision?.prefix(64) ?? "")\"; expected f32, bf16 or int8")
+      }
       try self.init(
         configuration: Configuration(
           inputSize: json.inputSize, width: json.width, attributes: json.attributes, attention: attention,
           variant: variant, mean: json.mean, std: json.std), isTrained: json.trained ?? true,
-        thresholds: json.thresholds, temperatures: json.temperatures)
+        thresholds: json.thresholds, temperatures: json.temperatures, precision: precision)
     } catch let error as DecodingError {
       throw BLANError.format("\(file): `blan.config` is not valid: \(error.summary)")
     } catch let error as BLANError {
@@ -109,7 +117,8 @@ public struct ModelDescription: Sendable {
     JSON(
       inputSize: configuration.inputSize, width: configuration.width, attributes: configuration.attributes,
       attention: configuration.attention.rawValue, variant: configuration.variant.rawValue, mean: configuration.mean,
-      std: configuration.std, trained: isTrained, thresholds: thresholds, temperatures: temperatures)
+      std: configuration.std, trained: isTrained, thresholds: thresholds, temperatures: temperatures,
+      precision: precision == .float32 ? nil : precision.rawValue)
   }
 
   /// `blan.config` as JSON, keys sorted.

@@ -14,17 +14,21 @@ extension ModelFile {
     guard network.parameters.map(\.name) == other.parameters.map(\.name),
       network.parameters.map(\.shape) == other.parameters.map(\.shape)
     else { throw BLANError.invalidArgument("the description is not of the network in \(file.name)") }
-    let tensors = try network.parameters.map { parameter in
-      let type = try file.type(of: parameter.name)
-      return SafetensorsWriter.Tensor(parameter.name, type: type, shape: parameter.shape) { sink in
-        try self.file.withBytes(parameter.name, type: type, sink)
+    let suffixes = ["", Parameter.scaleSuffix, Parameter.rangesSuffix]
+    let tensors = network.parameters.flatMap { parameter in
+      suffixes.compactMap { suffix -> SafetensorsWriter.Tensor? in
+        let name = parameter.name + suffix
+        guard let tensor = file.tensors[name] else { return nil }
+        return SafetensorsWriter.Tensor(name, type: tensor.type, shape: tensor.shape) { sink in
+          try self.file.withBytes(name, type: tensor.type, sink)
+        }
       }
     }
     try SafetensorsWriter.write(tensors, metadata: metadata(describedBy: new), to: path)
   }
 
   /// The file's metadata with the description's own keys replaced.
-  private func metadata(describedBy new: ModelDescription) throws -> [String: String] {
+  func metadata(describedBy new: ModelDescription) throws -> [String: String] {
     var metadata = file.metadata
     for (key, value) in try new.metadata() { metadata[key] = value }
     let decoder = JSONDecoder()

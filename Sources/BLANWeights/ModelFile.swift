@@ -10,7 +10,11 @@ public final class ModelFile: TensorSource, Sendable {
   public let hasTrainingHeads: Bool
   /// The texts beside the tensors, `format` and `blan.config` among them.
   public var metadata: [String: String] { file.metadata }
+  /// True when the ranges of all convolutions' inputs are in the file, so that it can be computed with in int8.
+  public let hasRanges: Bool
   let file: SafetensorsFile
+  /// What errors call the file.
+  public var name: String { file.name }
 
   public convenience init(path: UnsafePointer<CChar>) throws { try self.init(SafetensorsFile(path: path)) }
 
@@ -25,6 +29,7 @@ public final class ModelFile: TensorSource, Sendable {
     configurationText = file.metadata[ModelDescription.configurationKey] ?? ""
     let parameters = Network(description.configuration, purpose: .training).parameters
     hasTrainingHeads = try Self.check(file, parameters)
+    hasRanges = try Self.checkQuantised(file, description, parameters)
   }
 
   /// Every tensor of prediction is there with its shape, those of training are all there or none, and nothing else is.
@@ -43,13 +48,15 @@ public final class ModelFile: TensorSource, Sendable {
         throw BLANError.shape(
           "\(file.name): tensor \"\(parameter.name)\" has shape \(tensor.shape); expected \(parameter.shape)")
       }
-      guard tensor.type.isFloatingPoint else {
+      guard tensor.type.isFloatingPoint || tensor.type == .int8 && parameter.isWeight else {
         throw BLANError.format(
           "\(file.name): tensor \"\(parameter.name)\" has elements of type \(tensor.type.rawValue), not floats")
       }
     }
     let known = Set(parameters.map(\.name))
-    let unknown = file.tensors.keys.filter { !known.contains($0) && !$0.hasSuffix(".num_batches_tracked") }
+    let unknown = file.tensors.keys.filter {
+      !known.contains($0) && !$0.hasSuffix(".num_batches_tracked") && !isQuantisation($0, of: known)
+    }
     guard unknown.isEmpty else {
       throw BLANError.format("\(file.name) has tensors that its network does not: \(list(unknown.sorted()))")
     }
@@ -57,7 +64,7 @@ public final class ModelFile: TensorSource, Sendable {
   }
 
   /// The first few of a list of tensor names.
-  private static func list(_ names: [String]) -> String {
+  static func list(_ names: [String]) -> String {
     let shown = names.prefix(3).map { "\"\($0.prefix(80))\"" }.joined(separator: ", ")
     return names.count > 3 ? "\(shown) and \(names.count - 3) more" : shown
   }
@@ -68,7 +75,8 @@ public final class ModelFile: TensorSource, Sendable {
   public func withTensor<Result>(
     _ name: String, shape: [Int], _ body: (UnsafeBufferPointer<Float>) throws -> Result
   ) throws -> Result {
-    try file.withTensor(name, shape: shape, body)
+    guard file.tensors[name]?.type == .int8 else { return try file.withTensor(name, shape: shape, body) }
+    return try withQuantised(name, shape: shape, body)
   }
 
   /// Writes a model atomically.
@@ -81,11 +89,12 @@ public final class ModelFile: TensorSource, Sendable {
     _ description: ModelDescription, from source: some TensorSource, to path: String, type: ElementType = .float32,
     trainingHeads: Bool = false
   ) throws {
+    var description = description
+    description.precision = .float32
     let network = Network(description.configuration, purpose: trainingHeads ? .training : .inference)
     let tensors = network.parameters.map { parameter in
-      var stored = ElementType.float32
-      if case .weight = parameter.role { stored = type }
-      return SafetensorsWriter.Tensor(parameter.name, from: source, shape: parameter.shape, as: stored)
+      SafetensorsWriter.Tensor(
+        parameter.name, from: source, shape: parameter.shape, as: parameter.isWeight ? type : .float32)
     }
     try SafetensorsWriter.write(tensors, metadata: description.metadata(), to: path)
   }

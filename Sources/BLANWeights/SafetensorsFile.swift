@@ -180,7 +180,7 @@ public final class SafetensorsFile: TensorSource, Sendable {
       case .bfloat16:
         floats[index] = HalfPrecision.float(
           fromBFloat16: UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)))
-      case .int64, .uint8: break  // refused before
+      case .int64, .int8, .uint8: break  // refused before
       }
     }
   }

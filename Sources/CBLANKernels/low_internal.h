@@ -2,6 +2,7 @@
 #ifndef BLAN_LOW_INTERNAL_H
 #define BLAN_LOW_INTERNAL_H
 
+#include <math.h>
 #include <string.h>
 
 #include "convolution_internal.h"
@@ -54,6 +55,12 @@ BLAN_INLINE uint16_t low_bfloat16(float value)
     if (value != value)
         return 0x7fc0;
     return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+/* The nearest integer from -127 to 127, and 0 for what is no number. */
+BLAN_INLINE int low_eight_bits(float value)
+{
+    return value >= 127 ? 127 : value <= -127 ? -127 : value == value ? (int)rintf(value) : 0;
 }
 
 /* Packed weights as a run reads them. */

@@ -52,7 +52,7 @@ static void pack_row(void *context, size_t out, size_t worker)
         if (task->precision == BLAN_K_LOW_BF16)
             ((uint16_t *)(void *)packed)[at] = low_bfloat16(weights[i]);
         else
-            ((int8_t *)packed)[at] = (int8_t)rintf(weights[i] * inverse);
+            ((int8_t *)packed)[at] = (int8_t)low_eight_bits(weights[i] * inverse);
     }
 }
 

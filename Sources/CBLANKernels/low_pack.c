@@ -136,7 +136,7 @@ static void pack_group(void *context, size_t index, size_t worker)
                             inverse[e][lane] = fmaxf(inverse[e][lane], fabsf(values[i]));
                             continue;
                         }
-                        const int q = p->integers ? (int)rintf(values[i] * inverse[e][lane]) : 0;
+                        const int q = p->integers ? low_eight_bits(values[i] * inverse[e][lane]) : 0;
                         sums[e][lane] += q;
                         put(p, group, blocks, e, depth, c, lane, q, p->integers ? 0 : low_bfloat16(values[i]));
                     }

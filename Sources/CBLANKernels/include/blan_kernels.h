@@ -11,6 +11,7 @@
 #include "blan_isa.h"
 #include "blan_linear.h"
 #include "blan_linear_backward.h"
+#include "blan_low_precision.h"
 #include "blan_mutual_information.h"
 #include "blan_optimisers.h"
 #include "blan_parallel.h"
