@@ -14,7 +14,7 @@ extension blan_load_options: Options {
     let options = try read(options)
     let precision = Precision(options.precision)
     guard precision != nil || options.precision == blan_precision(BLAN_PRECISION_MODEL) else {
-      throw BLANError.invalidArgument("precision is \(options.precision); expected one of blan_precision")
+      throw BLANError.unsupported("precision is \(options.precision); expected one of blan_precision")
     }
     return (try ThreadBudget.resolve(Int(options.threads)), precision)
   }

@@ -32,6 +32,7 @@ from .exporting import export_onnx
 from .images import read_image
 from .model import Cost, Model, Step, load
 from .prediction import Prediction
+from .quantization import quantize
 from .report import write_contact_sheet, write_evaluation, write_explanation, write_report
 from .search import Found, Index, Indexed, index
 from .system import System, system
@@ -87,6 +88,7 @@ __all__ = [
     "init",
     "load",
     "overlay",
+    "quantize",
     "read_image",
     "system",
     "write_contact_sheet",

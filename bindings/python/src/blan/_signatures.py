@@ -18,6 +18,7 @@ from ._structures import (
     LoadOptions,
     NetworkOptions,
     PredictOptions,
+    QuantizeOptions,
     StepFunction,
 )
 from ._training_structures import ExportOptions, FitOptions, Losses, TrainOptions
@@ -43,6 +44,8 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
     "blan_model_is_trained": (c_bool, (c_void_p,)),
     "blan_model_config": (c_char_p, (c_void_p,)),
     "blan_model_threads": (c_int32, (c_void_p,)),
+    "blan_model_precision": (c_int32, (c_void_p,)),
+    "blan_precision_is_native": (c_bool, (c_int32,)),
     "blan_model_embedding_size": (c_size_t, (c_void_p,)),
     "blan_model_attention_count": (c_size_t, (c_void_p,)),
     "blan_model_attention_size": (c_size_t, (c_void_p, c_size_t)),
@@ -103,6 +106,7 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
         (c_void_p, POINTER(Image), POINTER(ExplainTarget), c_size_t, POINTER(GradCAMOptions), _FLOATS),
     ),
     "blan_model_init": (c_int32, (c_char_p, POINTER(NetworkOptions))),
+    "blan_quantize": (c_int32, (c_char_p, POINTER(QuantizeOptions), c_char_p)),
     "blan_import_encoder": (c_int32, (c_char_p, c_char_p, c_char_p)),
     "blan_model_file_open": (c_int32, (c_char_p, _OUT)),
     "blan_model_file_free": (None, (c_void_p,)),

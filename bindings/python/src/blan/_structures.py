@@ -25,6 +25,18 @@ class LoadOptions(ctypes.Structure):
     _fields_ = (("struct_size", c_size_t), ("threads", c_int32), ("precision", c_int32))
 
 
+class QuantizeOptions(ctypes.Structure):
+    """blan_quantize_options."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("precision", c_int32),
+        ("pixels", POINTER(c_float)),
+        ("batch", c_size_t),
+        ("threads", c_int32),
+    )
+
+
 class Cost(ctypes.Structure):
     """blan_cost."""
 

@@ -21,6 +21,7 @@ from .bundled import default_model_path
 from .detection import Detector, Face, photo_pixels
 from .errors import BlanError, FileError, InvalidArgumentError, ShapeError
 from .images import Color, FilePath, Photo, Pixels, Source, pixels_of, read_image, source_of
+from .precision import Precision, name_of, number_of
 from .prediction import Prediction
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def load(
     model: str | os.PathLike[str] | bytes | None = None,
     *,
     threads: int = 0,
+    precision: Precision | None = None,
 ) -> Model:
     """Loads a model.
 
@@ -79,13 +81,16 @@ def load(
         model: a safetensors file, or the bytes of one; None = the model that comes with the package.
         threads: threads a call works on, 1 to 1024; 0 = all cores this process may use (affinity, cgroup quota and
             OMP_NUM_THREADS respected). Give 1 in each of several worker processes.
+        precision: what convolutions and fully connected layers compute with: "f32", "bf16" or "int8"; None = what the
+            model file asks for, which is "f32" unless `quantize` wrote it. "int8" needs a model that was calibrated.
 
     Raises:
         FileError: the file cannot be read.
         FormatError, ShapeError: it is damaged or not a BLAN model.
+        UnsupportedError: "int8" of a model that was not calibrated.
         BlanError: anything else; the class says what.
     """
-    return Model(default_model_path() if model is None else model, threads=threads)
+    return Model(default_model_path() if model is None else model, threads=threads, precision=precision)
 
 
 class Model:
@@ -105,11 +110,16 @@ class Model:
         input_size: S, height and width of the network's input in pixels.
         trained: False when the weights are random; the outputs then mean nothing.
         threads: threads that a call works on.
+        precision: what it computes with: "f32", "bf16" or "int8".
         config: the configuration stored in the file.
     """
 
-    def __init__(self, model: str | os.PathLike[str] | bytes, *, threads: int = 0) -> None:
-        options = _structures.LoadOptions(ctypes.sizeof(_structures.LoadOptions), checked_threads(threads), 0)
+    def __init__(
+        self, model: str | os.PathLike[str] | bytes, *, threads: int = 0, precision: Precision | None = None
+    ) -> None:
+        options = _structures.LoadOptions(
+            ctypes.sizeof(_structures.LoadOptions), checked_threads(threads), number_of(precision)
+        )
         out = ctypes.c_void_p()
         if isinstance(model, bytes):
             self.path = ""
@@ -127,10 +137,11 @@ class Model:
         self.input_size: int = call.blan_model_input_size(out)
         self.trained: bool = call.blan_model_is_trained(out)
         self.threads: int = call.blan_model_threads(out)
+        self.precision: Precision = name_of(call.blan_model_precision(out))
         self.config: dict[str, Any] = json.loads(call.blan_model_config(out))
         maps = (call.blan_model_attention_size(out, i) for i in range(call.blan_model_attention_count(out)))
         self._layout = _batch.Layout(count, call.blan_model_embedding_size(out), tuple(maps))
-        self._threads_asked = threads
+        self._asked = (threads, precision)
         self._detector: Detector | None = None
         self._explainer: Explainer | None = None
         self._lock = threading.Lock()
@@ -476,7 +487,7 @@ class Model:
     def __reduce__(self) -> tuple[Any, ...]:
         if not self.path:
             raise TypeError("a model loaded from bytes cannot be pickled; load it from a file")
-        return _load_again, (os.path.abspath(self.path), self._threads_asked)
+        return _load_again, (os.path.abspath(self.path), *self._asked)
 
     def __repr__(self) -> str:
         state = "" if self.trained else ", UNTRAINED"
@@ -492,8 +503,8 @@ class _Handle:
         weakref.finalize(self, library().blan_model_free, pointer).atexit = False
 
 
-def _load_again(path: str, threads: int) -> Model:
-    return load(path, threads=threads)
+def _load_again(path: str, threads: int, precision: Precision | None) -> Model:
+    return load(path, threads=threads, precision=precision)
 
 
 def _stamp(path: str) -> tuple[int, ...] | None:

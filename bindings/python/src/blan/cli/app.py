@@ -21,6 +21,7 @@ from . import (
     info,
     init,
     predict,
+    quantize,
     serve,
     train,
     video,
@@ -65,6 +66,7 @@ app.command("export", epilog=export.EXAMPLES)(export.export)
 app.command("index", epilog=index.EXAMPLES)(index.index)
 app.command("find", epilog=find.EXAMPLES)(find.find)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("quantize", epilog=quantize.EXAMPLES)(quantize.quantize)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)
 app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 

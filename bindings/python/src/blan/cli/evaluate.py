@@ -17,6 +17,7 @@ from ..evaluation import Evaluation, Figures, tables
 from ..model import load
 from ..report import write_evaluation
 from .console import UNTRAINED, note, stdout, warn
+from .precision import Precision, chosen
 from .predict import OnError
 from .progress import progress_over
 
@@ -79,6 +80,9 @@ def evaluate(
     ] = 1000,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the resampling.")] = 0,
     threads: Annotated[int, typer.Option(metavar="N", min=0, max=1024, help="Threads to work on; 0 = all cores.")] = 0,
+    precision: Annotated[
+        Precision | None, typer.Option(help="What to compute with; without it what the model asks for.")
+    ] = None,
     on_error: Annotated[OnError, typer.Option(help="What to do about an image that cannot be read.")] = OnError.stop,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress bar and no notes; errors are still printed.")
@@ -94,7 +98,7 @@ def evaluate(
     training = _training_part(data, part)
     if not quiet:
         note(f"{len(images)} images of {data} ({part.value})")
-    with load(model, threads=threads) as network:
+    with load(model, threads=threads, precision=chosen(precision)) as network:
         if not network.trained:
             warn(UNTRAINED)
         with progress_over("evaluating", len(images), quiet) as advance:

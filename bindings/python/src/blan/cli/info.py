@@ -46,7 +46,8 @@ def _pairs(title: str, values: dict[str, Any]) -> Table:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, value in values.items():
-        table.add_row(name.replace("_", " "), escape(str(value)))
+        text = ", ".join(value) if isinstance(value, tuple) else str(value)
+        table.add_row(name.replace("_", " "), escape(text))
     return table
 
 
@@ -60,6 +61,7 @@ def _facts(network: Model) -> dict[str, Any]:
         "variant": config.get("variant"),
         "attention": config.get("attention"),
         "threads": network.threads,
+        "precision": network.precision,
         f"{len(network.names)} attributes": ", ".join(network.names),
     }
 
@@ -84,6 +86,7 @@ def _description(network: Model) -> dict[str, Any]:
         "file": network.path,
         "trained": network.trained,
         "threads": network.threads,
+        "precision": network.precision,
         "config": network.config,
         "costs": [asdict(row) for row in network.costs()],
     }

@@ -19,6 +19,7 @@ from ..report import write_report
 from .console import UNTRAINED, fail, note, stderr, warn
 from .inputs import photos_in
 from .outputs import NO_FACE, Csv, JsonLines, Output, Readable
+from .precision import Precision, chosen
 
 EXAMPLES = """\b
 Examples:
@@ -77,6 +78,9 @@ def predict(
         ),
     ] = None,
     threads: Annotated[int, typer.Option(metavar="N", min=0, max=1024, help="Threads to work on; 0 = all cores.")] = 0,
+    precision: Annotated[
+        Precision | None, typer.Option(help="What to compute with; without it what the model asks for.")
+    ] = None,
     batch: Annotated[int, typer.Option(metavar="N", min=1, max=1024, help="Aligned crops in one call.")] = 32,
     on_error: Annotated[OnError, typer.Option(help="What to do about a photo that cannot be read.")] = OnError.skip,
     quiet: Annotated[
@@ -95,7 +99,7 @@ def predict(
     if not photos:
         named = ", ".join(map(str, photos_and_folders))
         raise typer.BadParameter(f"no JPEG or PNG file in {named}", param_hint="PHOTO")
-    with load(model, threads=threads) as network, contextlib.ExitStack() as stack:
+    with load(model, threads=threads, precision=chosen(precision)) as network, contextlib.ExitStack() as stack:
         outputs = _outputs(network, json, csv, html, table, aligned, stack)
         if not network.trained and not any(isinstance(output, Readable) for output in outputs):
             warn(UNTRAINED)  # a table says it itself
