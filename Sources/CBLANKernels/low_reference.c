@@ -54,21 +54,30 @@ static double round_bf16(double value)
     return (double)rounded;
 }
 
-/* The rounded weight and the rounded input of one element and channel, and what their product is multiplied with. */
+/* What numbers are rounded by. */
 typedef struct rounding {
     const blan_k_conv_shape *shape;
     blan_k_low_precision precision;
     size_t elements;
     const float *ranges;
+    float least[36]; /* of the ranges that count, for each element */
 } rounding;
+
+static void find_least(rounding *r)
+{
+    const size_t channels = r->shape->in_channels[0] + r->shape->in_channels[1];
+    for (size_t e = 0; e < r->elements; e++) {
+        float most = 0;
+        for (size_t c = 0; c < channels; c++)
+            most = fmaxf(most, r->ranges[e * channels + c]);
+        r->least[e] = (most > 0 ? most : 1) / 256;
+    }
+}
 
 static double input_step(const rounding *r, size_t e, size_t c)
 {
     const size_t channels = r->shape->in_channels[0] + r->shape->in_channels[1];
-    float most = 0;
-    for (size_t i = 0; i < channels; i++)
-        most = fmaxf(most, r->ranges[e * channels + i]);
-    return (double)fmaxf(r->ranges[e * channels + c], (most > 0 ? most : 1) / 256) / 127;
+    return (double)fmaxf(r->ranges[e * channels + c], r->least[e]) / 127;
 }
 
 static double round_input(const rounding *r, size_t e, size_t c, double value)
@@ -163,11 +172,13 @@ void blan_k_low_conv_forward_reference(const blan_k_conv_shape *shape, blan_k_co
                                        const float *weights, const float *scale, const float *ranges,
                                        const float *bias, const float *residual, bool relu)
 {
-    reference r = {{shape, precision, 1, ranges}, {in0, in1}, weights, scale, {.m = 0}};
+    reference r = {{shape, precision, 1, ranges, {0}}, {in0, in1}, weights, scale, {.m = 0}};
     if (method != BLAN_K_CONV_DIRECT) {
         r.w = matrices_of(method == BLAN_K_CONV_WINOGRAD2 ? 2 : 4);
         r.rounding.elements = r.w.n * r.w.n;
     }
+    if (precision == BLAN_K_LOW_INT8)
+        find_least(&r.rounding);
     const size_t height = blan_k_conv_out_height(shape), width = blan_k_conv_out_width(shape);
     const size_t m = r.w.m > 0 ? r.w.m : 1;
     for (size_t k = 0; k < shape->out_channels; k++) {

@@ -10,7 +10,8 @@ _Static_assert(sizeof(blan_status) == 4 && BLAN_OK == 0 && BLAN_ERROR_INVALID_AR
 _Static_assert(BLAN_PIXEL_RGB8 == 0 && BLAN_PIXEL_BGR8 == 1 && BLAN_PIXEL_RGBA8 == 2 && BLAN_PIXEL_BGRA8 == 3 &&
                    BLAN_PIXEL_GRAY8 == 4,
                "pixel formats keep their numbers");
-_Static_assert(BLAN_PRECISION_F32 == 0 && BLAN_ATTENTION_CHANNEL_SPATIAL == 0 && BLAN_ATTENTION_SPATIAL_CHANNEL == 1 &&
+_Static_assert(BLAN_PRECISION_F32 == 0 && BLAN_PRECISION_BF16 == 1 && BLAN_PRECISION_INT8 == 2 &&
+                   BLAN_PRECISION_MODEL == 3 && BLAN_ATTENTION_CHANNEL_SPATIAL == 0 && BLAN_ATTENTION_SPATIAL_CHANNEL == 1 &&
                    BLAN_ATTENTION_PARALLEL == 2,
                "options keep their numbers");
 _Static_assert(offsetof(blan_image, data) == 0 && offsetof(blan_image, width) == 8 &&

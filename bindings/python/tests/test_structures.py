@@ -23,6 +23,7 @@ STRUCTS = {
     "blan_occlusion_options": _explain_structures.OcclusionOptions,
     "blan_gradcam_options": _explain_structures.GradCAMOptions,
     "blan_network_options": _structures.NetworkOptions,
+    "blan_quantize_options": _structures.QuantizeOptions,
     "blan_dataset_options": _structures.DatasetOptions,
     "blan_evaluate_options": _structures.EvaluateOptions,
     "blan_calibrate_options": _structures.CalibrateOptions,
