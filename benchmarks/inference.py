@@ -63,6 +63,7 @@ def main() -> int:
     inexact = [name for name, result in results.items() if not result["max_error"] <= TOLERANCE]
     if inexact:
         print(f"further than {TOLERANCE:g} from the reference, less exact than 32-bit floats are: {', '.join(inexact)}")
+        print("untrained weights multiply rounding errors from layer to layer: of trained ones see docs/performance.md")
     return 1 if "libblan" in arguments.peers and ("libblan" not in results or "libblan" in inexact) else 0
 
 

@@ -34,6 +34,8 @@ class Task:
 
 PEERS = {
     "libblan": ("libblan", "load"),
+    "libblan-bf16": ("libblan", "load_bf16"),
+    "libblan-int8": ("libblan", "load_int8"),
     "torch": ("pytorch", "load_eager"),
     "torch-channels-last": ("pytorch", "load_channels_last"),
     "torch-compile": ("pytorch", "load_compiled"),
