@@ -41,13 +41,15 @@ private func workspaceCount(_ step: InferenceStep, _ packed: PackedStep, batch: 
   case (.stem, .stem(var shape, _, _)):
     shape.batch = batch
     return blan_k_stem_pool_workspace_count(&shape, threads)
+  case (.stem, .lowStem(var shape, let precision, _, _)):
+    shape.batch = batch
+    return floatCount(bytes: blan_k_low_stem_pool_workspace_bytes(&shape, precision, threads))
   case (.convolution, .convolution(var shape, let method, _, _)):
     shape.batch = batch
     return blan_k_conv_workspace_count(&shape, method, threads)
   case (.convolution, .lowConvolution(var shape, let method, let precision, _, _)):
     shape.batch = batch
-    let bytes = blan_k_low_conv_workspace_bytes(&shape, method, precision, threads)
-    return (bytes + MemoryLayout<Float>.size - 1) / MemoryLayout<Float>.size
+    return floatCount(bytes: blan_k_low_conv_workspace_bytes(&shape, method, precision, threads))
   case (.channelGate(_, let input, _), .channelGate(let mlp)):
     var map = blan_k_map(data: nil, batch: batch, shape: input.shape)
     var described = blan_k_channel_mlp(mlp)
@@ -59,6 +61,8 @@ private func workspaceCount(_ step: InferenceStep, _ packed: PackedStep, batch: 
     return 0
   }
 }
+
+private func floatCount(bytes: Int) -> Int { (bytes + MemoryLayout<Float>.size - 1) / MemoryLayout<Float>.size }
 
 extension blan_k_map {
   package init(data: UnsafePointer<Float>?, batch: Int, shape: TensorShape) {

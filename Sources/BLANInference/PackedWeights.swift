@@ -6,6 +6,9 @@ import Glibc
 /// What a step computes with: weights folded, packed for its kernel, and the kernel's shape for one image.
 enum PackedStep {
   case stem(shape: blan_k_stem_shape, weights: AlignedBuffer<Float>, bias: AlignedBuffer<Float>)
+  case lowStem(
+    shape: blan_k_stem_shape, precision: blan_k_low_precision, weights: AlignedBuffer<UInt8>,
+    bias: AlignedBuffer<Float>)
   case convolution(
     shape: blan_k_conv_shape, method: blan_k_conv_method, weights: AlignedBuffer<Float>, bias: AlignedBuffer<Float>?)
   /// A convolution in reduced precision.
@@ -50,6 +53,15 @@ struct WeightPacker<Source: TensorSource> {
     var shape = blan_k_stem_shape(
       batch: 1, height: stem.inputSize, width: stem.inputSize, out_channels: layer.outputChannels)
     let (scale, bias) = try fold(stem.batchNorm)
+    if let low = precision.kernels {
+      let packed = try AlignedBuffer<UInt8>(count: blan_k_low_stem_packed_bytes(&shape, low), purpose: layer.weight)
+      try withRanges(of: layer) { ranges in
+        try source.withTensor(layer.weight, shape: layer.weightShape) {
+          blan_k_low_stem_pack(&shape, low, $0.baseAddress, scale.pointer, ranges, packed.pointer)
+        }
+      }
+      return .lowStem(shape: shape, precision: low, weights: packed, bias: bias)
+    }
     let packed = try AlignedBuffer<Float>(count: blan_k_stem_pool_packed_count(&shape), purpose: layer.weight)
     try source.withTensor(layer.weight, shape: layer.weightShape) {
       blan_k_stem_pool_pack(&shape, $0.baseAddress, scale.pointer, packed.pointer)
@@ -84,21 +96,20 @@ struct WeightPacker<Source: TensorSource> {
     let method = blan_k_low_conv_choose(&shape, low)
     let packed = try AlignedBuffer<UInt8>(
       count: blan_k_low_conv_packed_bytes(&shape, method, low), purpose: layer.weight)
-    func pack(_ ranges: UnsafePointer<Float>?) throws {
+    try withRanges(of: layer) { ranges in
+      // The first row is that of the pixels themselves, which the direct method rounds.
+      let ranges = ranges.map { method == BLAN_K_CONV_DIRECT ? $0 : $0 + layer.rangesShape[1] }
       try source.withTensor(layer.weight, shape: layer.weightShape) {
         blan_k_low_conv_pack(&shape, method, low, $0.baseAddress, scale?.pointer, ranges, packed.pointer, threads)
       }
     }
-    if precision == .int8 {
-      try source.withTensor(layer.ranges, shape: layer.rangesShape) { ranges in
-        // The first row is that of the pixels themselves, which the direct method rounds.
-        let channels = layer.rangesShape[1]
-        try pack(ranges.baseAddress.map { method == BLAN_K_CONV_DIRECT ? $0 : $0 + channels })
-      }
-    } else {
-      try pack(nil)
-    }
     return .lowConvolution(shape: shape, method: method, precision: low, weights: packed, bias: bias)
+  }
+
+  /// The ranges of a convolution's inputs; nil where nothing is rounded by them.
+  private func withRanges(of layer: Convolution, _ body: (UnsafePointer<Float>?) throws -> Void) throws {
+    guard precision == .int8 else { return try body(nil) }
+    try source.withTensor(layer.ranges, shape: layer.rangesShape) { try body($0.baseAddress) }
   }
 
   private func packChannelGate(_ gate: ChannelGate) throws -> PackedStep {

@@ -24,6 +24,10 @@ public enum Quantizer {
       guard let pixels, batch > 0 else {
         throw BLANError.invalidArgument("int8 needs images to calibrate with")
       }
+      let count = 3 * model.description.configuration.inputSize * model.description.configuration.inputSize
+      guard UnsafeBufferPointer(start: pixels, count: batch * count).allSatisfy(\.isFinite) else {
+        throw BLANError.invalidArgument("the images to calibrate with have pixels that are not finite")
+      }
       let predictor = try Predictor(
         configuration: model.description.configuration, source: model, threads: threads)
       let ranges = try predictor.ranges(pixels, batch: batch)

@@ -17,6 +17,10 @@ struct StepExecution {
       shape.batch = batch
       blan_k_stem_pool_forward(
         &shape, pointer(out), pixels, weights.pointer, bias.pointer, workspace, threads)
+    case (.stem(let out, _), .lowStem(var shape, let precision, let weights, let bias)):
+      shape.batch = batch
+      blan_k_low_stem_pool_forward(
+        &shape, precision, pointer(out), pixels, weights.pointer, bias.pointer, workspace, threads)
     case (.convolution(let out, let fused), .convolution(var shape, let method, let weights, let bias)):
       shape.batch = batch
       blan_k_conv_forward(

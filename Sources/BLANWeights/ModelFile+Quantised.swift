@@ -10,8 +10,7 @@ extension ModelFile {
     }
   }
 
-  /// 8-bit weights all have scales and nothing else has; ranges are those of all convolutions after the stem, or of
-  /// none; all numbers are sensible.
+  /// 8-bit weights all have scales and nothing else has; ranges are those of all convolutions, or of none; all numbers are sensible.
   ///
   /// - Returns: whether there are ranges.
   static func checkQuantised(
@@ -25,7 +24,7 @@ extension ModelFile {
         throw BLANError.format("\(file.name) has \"\(name)\", but \"\(parameter.name)\" is not stored in 8 bits")
       }
     }
-    let convolutions = Network(description.configuration).rangedConvolutions
+    let convolutions = Network(description.configuration).convolutions
     let stored = file.tensors.keys.filter { $0.hasSuffix(Parameter.rangesSuffix) }
     guard !stored.isEmpty || description.precision == .int8 else { return false }
     let missing = convolutions.map(\.ranges).filter { file.tensors[$0] == nil }
@@ -34,7 +33,7 @@ extension ModelFile {
     }
     let expected = Set(convolutions.map(\.ranges))
     if let other = stored.sorted().first(where: { !expected.contains($0) }) {
-      throw BLANError.format("\(file.name) has \"\(other)\": ranges belong to convolutions after the stem alone")
+      throw BLANError.format("\(file.name) has \"\(other)\": ranges belong to convolutions alone")
     }
     for convolution in convolutions {
       try checkNumbers(file, convolution.ranges, shape: convolution.rangesShape)
@@ -75,13 +74,12 @@ extension ModelFile {
   ///
   /// - Parameters:
   ///   - precision: `.bfloat16` or `.int8`; what the file will ask to be computed with.
-  ///   - ranges: by name, see `Convolution.ranges`; written for `.int8` only, which needs those of all convolutions
-  ///     after the stem.
+  ///   - ranges: by name, see `Convolution.ranges`; written for `.int8` only, which needs those of all convolutions.
   public func writeQuantised(_ precision: Precision, ranges: [String: [Float]], to path: String) throws {
     var new = description
     new.precision = precision
     let network = Network(description.configuration)
-    let convolutions = Dictionary(network.rangedConvolutions.map { ($0.weight, $0) }) { first, _ in first }
+    let convolutions = Dictionary(network.convolutions.map { ($0.weight, $0) }) { first, _ in first }
     let linear = network.linearWeights
     let tensors = try network.parameters.flatMap { parameter -> [SafetensorsWriter.Tensor] in
       let convolution = convolutions[parameter.name]
@@ -143,10 +141,10 @@ extension Parameter {
 }
 
 extension Network {
-  /// Convolutions whose inputs calibration measures: all that prediction runs but the stem.
-  var rangedConvolutions: [Convolution] {
+  /// Convolutions that prediction runs; calibration measures their inputs.
+  var convolutions: [Convolution] {
     graph.nodes.compactMap { node in
-      guard case .convolution(let convolution) = node.operation, node.inputs != [pixels] else { return nil }
+      guard case .convolution(let convolution) = node.operation else { return nil }
       return convolution
     }
   }

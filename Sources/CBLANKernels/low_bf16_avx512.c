@@ -28,6 +28,8 @@ BLAN_INLINE v16 low_dot(v16 sum, v16u x, v16u w)
     return (v16)_mm512_dpbf16_ps((__m512)sum, (__m512bh)w, (__m512bh)x);
 }
 
+BLAN_INLINE void low_store16(void *out, v16 a) { _mm256_storeu_si256(out, (__m256i)_mm512_cvtneps_pbh((__m512)a)); }
+
 BLAN_INLINE void low_store(uint32_t *out, v16 a, v16 b, v16 c, v16 d)
 {
     _mm512_store_si512(out, (__m512i)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a));

@@ -68,6 +68,9 @@ typedef struct low_table {
     /* out[places[p]] = [relu](scale * products[p] + bias + residual), for one output block. */
     void (*finish)(size_t pixels, const low_output *output, const size_t *places, const float *products);
 
+    /* Rounds sixteen pixels of a plane to the numbers that words are made of. scale: integers only. */
+    void (*round)(void *out, const float *pixels, float scale);
+
     /* out[0..4) = rows w, w + row_bytes, ... times x; rows are bfloat16, or signed bytes times scale[row]. */
     void (*dot4)(size_t count, float *out, const float *x, const void *w, size_t row_bytes, const float *scale);
 } low_table;

@@ -26,6 +26,11 @@ BLAN_INLINE v16i low_dot(v16i sum, v16u x, v16u w)
     return (v16i)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)x, (__m512i)w);
 }
 
+BLAN_INLINE void low_store16(void *out, v16i a)
+{
+    _mm_storeu_si128(out, _mm_xor_si128(_mm512_cvtsepi32_epi8((__m512i)a), _mm_set1_epi8((char)0x80)));
+}
+
 BLAN_INLINE void low_store(uint32_t *out, v16i a, v16i b, v16i c, v16i d)
 {
     const __m512i words = _mm512_packs_epi16(_mm512_packs_epi32((__m512i)a, (__m512i)b),

@@ -102,7 +102,6 @@ import Testing
   @Test func imagesThatAreNoNumbersCalibrateNothing() throws {
     var pixels = pixels
     pixels[100] = .nan
-    pixels[200] = .infinity
     let error = #expect(throws: BLANError.self) {
       try pixels.withUnsafeBufferPointer {
         try Quantizer.quantize(
@@ -111,6 +110,7 @@ import Testing
       }
     }
     #expect(error?.kind == .invalidArgument)
+    #expect(error?.message.contains("not finite") == true)
   }
 
   /// A copy with other thresholds keeps 8-bit weights, scales, ranges and precision.

@@ -18,7 +18,7 @@ import Testing
       ModelDescription(configuration: configuration, isTrained: true),
       from: FixtureWeights(Network(configuration), seed: 3), to: folder.file("f32"))
     model = try ModelFile(path: folder.file("f32"))
-    let ranges = Network(configuration).rangedConvolutions.map { convolution in
+    let ranges = Network(configuration).convolutions.map { convolution in
       (convolution.ranges, [Float](repeating: 1, count: convolution.rangesShape.reduce(1, *)))
     }
     try model.writeQuantised(.int8, ranges: Dictionary(uniqueKeysWithValues: ranges), to: folder.file("int8"))
@@ -37,7 +37,7 @@ import Testing
       for index in row { #expect(abs(given[index] - stored[index]) <= step * 0.5001) }
       #expect(row.contains { given[$0] != stored[$0] })
     }
-    #expect(try quantised.file.type(of: "encoder.conv1.weight") == .float32)
+    #expect(try quantised.file.type(of: "attention.0.spatial.weight") == .float32)
     #expect(throws: BLANError.self) { try quantised.withTensor(name, shape: [4, 8, 3, 3]) { _ in } }
   }
 
@@ -101,7 +101,7 @@ import Testing
       #expect(error?.kind == .format, "\(bad)")
       #expect(error?.message.contains("\"\(name)\" has \(bad) at 2") == true, "\(bad)")
     }
-    let stray = try refusal { $0.append(floats("encoder.conv1.weight.scale", [1, 1, 1, 1])) }
+    let stray = try refusal { $0.append(floats("attention.0.spatial.weight.scale", [1])) }
     #expect(stray?.kind == .format && stray?.message.contains("not stored in 8 bits") == true)
     let unknown = try refusal { $0.append(floats("encoder.other.scale", [1])) }
     #expect(unknown?.message.contains("\"encoder.other.scale\"") == true)
@@ -122,8 +122,8 @@ import Testing
     values[9] = .nan
     let bad = try refusal(replacing(floats(name, values, shape: [17, 4])))
     #expect(bad?.kind == .format && bad?.message.contains("at 9") == true)
-    let stray = try refusal { $0.append(floats("encoder.conv1.weight.ranges", [1, 1, 1], shape: [1, 3])) }
-    #expect(stray?.message.contains("\"encoder.conv1.weight.ranges\"") == true)
+    let stray = try refusal { $0.append(floats("classifiers.0.fc1.weight.ranges", [1, 1, 1], shape: [1, 3])) }
+    #expect(stray?.message.contains("\"classifiers.0.fc1.weight.ranges\"") == true)
   }
 
   @Test func weightsAloneAreStoredInEightBits() throws {

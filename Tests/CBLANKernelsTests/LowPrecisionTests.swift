@@ -82,6 +82,58 @@ import Testing
     return try BlockedMap(shape, batch: c.batch, noise: &noise)
   }
 
+  /// The stem against its f32 reference, which is given rounded pixels and weights.
+  @Test(arguments: StemTests.cases) func theStemMatchesItsRoundedNumbers(c: StemTests.Case) throws {
+    var noise = Noise(32)
+    var shape = blan_k_stem_shape(batch: c.batch, height: c.height, width: c.width, out_channels: c.outputs)
+    let area = c.height * c.width
+    let pixels = try AlignedBuffer<Float>(count: c.batch * 3 * area)
+    let weights = try AlignedBuffer<Float>(count: c.outputs * 147)
+    let scale = try AlignedBuffer<Float>(count: c.outputs)
+    for buffer in [pixels, weights, scale] { noise.fill(buffer) }
+    let bias = try BlockedMap(.vector(c.outputs), batch: 1, noise: &noise)
+    let ranges: [Float] = [1, 0.7, 1.3]  // of the second plane some pixels lie outside
+    for precision in Self.precisions {
+      let integers = precision == BLAN_K_LOW_INT8
+      let steps = integers ? ranges.map { $0 / 127 } : [1, 1, 1]
+      let roundedPixels = try AlignedBuffer<Float>(count: pixels.count)
+      for index in 0..<pixels.count {
+        let step = steps[index / area % 3]
+        let integer = min(max((pixels.pointer[index] / step).rounded(.toNearestOrEven), -128), 127)
+        roundedPixels.pointer[index] = integers ? integer * step : bfloat16(pixels.pointer[index])
+      }
+      let roundedWeights = try AlignedBuffer<Float>(count: weights.count)
+      for output in 0..<c.outputs {
+        let row = (0..<147).map { weights.pointer[output * 147 + $0] * scale.pointer[output] * steps[$0 / 49] }
+        let most = row.map(abs).max() ?? 0
+        for (tap, value) in row.enumerated() {
+          let integer = (value * (127 / most)).rounded(.toNearestOrEven)
+          roundedWeights.pointer[output * 147 + tap] = integers ? integer * (most / 127) / steps[tap / 49] : bfloat16(value)
+        }
+      }
+      let map = try BlockedMap(TensorShape(c.outputs, c.height / 2, c.width / 2), batch: c.batch)
+      blan_k_stem_forward_reference(
+        &shape, map.pointer, roundedPixels.pointer, roundedWeights.pointer, nil, bias.pointer)
+      let expected = try StemTests.pooled(map)
+      try onEveryInstructionSet { isa in
+        var first: [Float]?
+        for threads in [1, 2, 5] as [Int32] {
+          let packed = try AlignedBuffer<UInt8>(count: blan_k_low_stem_packed_bytes(&shape, precision))
+          blan_k_low_stem_pack(&shape, precision, weights.pointer, scale.pointer, ranges, packed.pointer)
+          let workspace = try AlignedBuffer<UInt8>(
+            count: blan_k_low_stem_pool_workspace_bytes(&shape, precision, threads))
+          let actual = try BlockedMap(expected.shape, batch: c.batch)
+          blan_k_low_stem_pool_forward(
+            &shape, precision, actual.pointer, pixels.pointer, packed.pointer, bias.pointer, workspace.pointer, threads)
+          #expect(relativeError(actual.buffer, expected.buffer) < Self.tolerance, "isa \(isa), \(precision)")
+          let values = Array(actual.buffer.elements)
+          #expect(first == nil || first == values, "\(threads) threads differ: isa \(isa), \(precision)")
+          first = values
+        }
+      }
+    }
+  }
+
   /// Numbers past the calibrated ranges count as the ends of these, on every instruction set.
   @Test func whatExceedsTheRangesIsCut() throws {
     var shape = blan_k_conv_shape(

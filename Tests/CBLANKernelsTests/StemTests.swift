@@ -29,22 +29,7 @@ import Testing
     let expected = try BlockedMap(output, batch: c.batch)
     blan_k_stem_forward_reference(
       &shape, expected.pointer, pixels.pointer, weights.pointer, scale.pointer, bias.pointer)
-    let pooled = try BlockedMap(pooledShape, batch: c.batch)
-    for image in 0..<c.batch {
-      for channel in 0..<c.outputs {
-        for y in 0..<pooledShape.height {
-          for x in 0..<pooledShape.width {
-            var best: Float = 0
-            for row in max(0, 2 * y - 1)...(2 * y + 1) {
-              for column in max(0, 2 * x - 1)...(2 * x + 1) {
-                best = max(best, expected[image, channel, row * output.width + column])
-              }
-            }
-            pooled[image, channel, y * pooledShape.width + x] = best
-          }
-        }
-      }
-    }
+    let pooled = try Self.pooled(expected)
     try onEveryInstructionSet { isa in
       for threads in [1, 2, 5] as [Int32] {
         let packed = try AlignedBuffer<Float>(count: blan_k_stem_packed_count(&shape))
@@ -63,6 +48,28 @@ import Testing
         #expect(relativeError(actualPooled.buffer, pooled.buffer) < 1e-5, "isa \(isa)")
       }
     }
+  }
+
+  /// The stem's ReLU and max-pool by plain loops.
+  static func pooled(_ map: BlockedMap) throws -> BlockedMap {
+    let shape = TensorShape(map.shape.channels, map.shape.height / 2, map.shape.width / 2)
+    let pooled = try BlockedMap(shape, batch: map.batch)
+    for image in 0..<map.batch {
+      for channel in 0..<shape.channels {
+        for y in 0..<shape.height {
+          for x in 0..<shape.width {
+            var best: Float = 0
+            for row in max(0, 2 * y - 1)...(2 * y + 1) {
+              for column in max(0, 2 * x - 1)...(2 * x + 1) {
+                best = max(best, map[image, channel, row * map.shape.width + column])
+              }
+            }
+            pooled[image, channel, y * shape.width + x] = best
+          }
+        }
+      }
+    }
+    return pooled
   }
 
   @Test(arguments: cases) func weightGradientMatchesTheDefinition(c: Case) throws {

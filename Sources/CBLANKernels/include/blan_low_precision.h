@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "blan_convolution.h"
+#include "blan_stem.h"
 
 typedef enum blan_k_low_precision { BLAN_K_LOW_BF16, BLAN_K_LOW_INT8 } blan_k_low_precision;
 
@@ -59,6 +60,20 @@ void blan_k_low_conv_forward_reference(const blan_k_conv_shape *shape, blan_k_co
                                        blan_k_low_precision precision, float *out, const float *in0, const float *in1,
                                        const float *weights, const float *scale, const float *ranges,
                                        const float *bias, const float *residual, bool relu);
+
+/* ---- the stem (blan_stem.h): pixels and weights rounded, pixels with a scale for each of their three planes ---- */
+
+/* ranges: the largest magnitude of each plane's pixels, finite and not negative; INT8 only. */
+size_t blan_k_low_stem_packed_bytes(const blan_k_stem_shape *shape, blan_k_low_precision precision);
+void blan_k_low_stem_pack(const blan_k_stem_shape *shape, blan_k_low_precision precision, const float *weights,
+                          const float *scale, const float *ranges, void *packed);
+size_t blan_k_low_stem_pool_workspace_bytes(const blan_k_stem_shape *shape, blan_k_low_precision precision,
+                                            int threads);
+
+/* As blan_k_stem_pool_forward. */
+void blan_k_low_stem_pool_forward(const blan_k_stem_shape *shape, blan_k_low_precision precision, float *out,
+                                  const float *pixels, const void *packed, const float *bias, void *workspace,
+                                  int threads);
 
 /* ---- fully connected layers: weights alone are rounded, to bfloat16 or to eight bits with a scale for each row ---- */
 

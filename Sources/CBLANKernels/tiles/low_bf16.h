@@ -1,6 +1,7 @@
 /*
  * Tile functions of bfloat16. Before: what low_multiply.h wants; LOW_TABLE; low_store(out, a, b, c, d), which rounds
- * sixteen floats of each of four pixels to nearest, ties to even, and writes them as a run.
+ * sixteen floats of each of four pixels to nearest, ties to even, and writes them as a run; low_store16(out, a), which
+ * writes sixteen one after another.
  */
 #include "low_multiply.h"
 
@@ -140,6 +141,12 @@ static void low_finish(size_t pixels, const low_output *output, const size_t *pl
         low_write(output, places[p], v16_load(products + p * BLAN_BLOCK), bias);
 }
 
+static void low_round16(void *out, const float *pixels, float scale)
+{
+    (void)scale;
+    low_store16(out, v16_load_any(pixels));
+}
+
 static void low_dot4(size_t count, float *restrict out, const float *restrict x, const void *w, size_t row_bytes,
                      const float *scale)
 {
@@ -167,5 +174,6 @@ const low_table LOW_TABLE = {
     .output = {low_output2, low_output4},
     .collect = low_collect,
     .finish = low_finish,
+    .round = low_round16,
     .dot4 = low_dot4,
 };

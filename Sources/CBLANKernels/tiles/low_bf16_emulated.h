@@ -29,6 +29,12 @@ BLAN_INLINE u16x16 low_bits(v16 x)
     return __builtin_convertvector((rounded & number) | (0x7fc0 & ~number), u16x16);
 }
 
+BLAN_INLINE void low_store16(void *out, v16 a)
+{
+    const u16x16 bits = low_bits(a);
+    memcpy(out, &bits, sizeof bits);
+}
+
 BLAN_INLINE void low_store(uint32_t *out, v16 a, v16 b, v16 c, v16 d)
 {
     u16x16 *run = (u16x16 *)out;

@@ -1,6 +1,7 @@
 /*
  * Tile functions of eight-bit integers. Before: what low_multiply.h wants; LOW_ENCODING, LOW_TABLE; low_store(out, a, b,
- * c, d), which writes sixteen integers of each of four pixels as a run, those beyond -128..127 as the nearest of these.
+ * c, d), which writes sixteen integers of each of four pixels as a run, those beyond -128..127 as the nearest of these;
+ * low_store16(out, a), which writes sixteen as they are, one after another.
  */
 #include "low_multiply.h"
 
@@ -91,6 +92,11 @@ static void low_finish(size_t pixels, const low_output *output, const size_t *pl
         low_write(output, places[p], low_float(products + p * BLAN_BLOCK) * scale, bias);
 }
 
+static void low_round16(void *out, const float *pixels, float scale)
+{
+    low_store16(out, low_round(v16_load_any(pixels), v16_splat(scale)));
+}
+
 static void low_dot4(size_t count, float *restrict out, const float *restrict x, const void *w, size_t row_bytes,
                      const float *scale)
 {
@@ -116,5 +122,6 @@ const low_table LOW_TABLE = {
     .output = {low_output2, NULL},
     .collect = low_collect,
     .finish = low_finish,
+    .round = low_round16,
     .dot4 = low_dot4,
 };

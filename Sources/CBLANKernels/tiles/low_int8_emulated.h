@@ -18,6 +18,12 @@ BLAN_INLINE u16x16 low_bits(v16i x)
     return __builtin_convertvector((v16u)((x & below) | (most & ~below)), u16x16);
 }
 
+BLAN_INLINE void low_store16(void *out, v16i a)
+{
+    const u16x16 bits = low_bits(a);
+    memcpy(out, &bits, sizeof bits);
+}
+
 BLAN_INLINE void low_store(uint32_t *out, v16i a, v16i b, v16i c, v16i d)
 {
     u16x16 *run = (u16x16 *)out;

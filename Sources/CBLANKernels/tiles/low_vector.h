@@ -3,6 +3,7 @@
 #define BLAN_LOW_VECTOR_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "../low_dispatch.h"
 #include "../vector.h"
