@@ -107,7 +107,7 @@ public func explainerLoadMemory(
 private func load(_ file: @autoclosure () throws -> ModelFile, _ options: UnsafePointer<blan_load_options>?) throws
   -> OpaquePointer
 {
-  let threads = try blan_load_options.threads(options)
+  let threads = try blan_load_options.checked(options).threads
   return ExplainerHandle(try GradCAM(file(), threads: threads)).retained()
 }
 

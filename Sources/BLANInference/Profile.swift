@@ -90,7 +90,7 @@ extension Predictor {
     if case .stem = step { floats += network.graph[network.pixels].shape.count * batch }
     switch packed[index] {
     case .stem(_, let weights, _), .convolution(_, _, let weights, _), .linear(let weights, _): floats += weights.count
-    case .lowConvolution(_, _, _, let weights, _), .lowLinear(_, let weights, _):
+    case .lowStem(_, _, let weights, _), .lowConvolution(_, _, _, let weights, _), .lowLinear(_, let weights, _):
       return Double(floats * MemoryLayout<Float>.stride + weights.count)
     case .channelGate, .spatialGate, .attend: break
     }

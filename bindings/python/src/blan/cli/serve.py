@@ -10,6 +10,7 @@ import typer
 
 from ..model import load
 from .console import UNTRAINED, note, warn
+from .precision import Precision, chosen
 
 EXAMPLES = """\b
 Examples:
@@ -44,6 +45,9 @@ def serve(
         ),
     ] = "",
     threads: Annotated[int, typer.Option(metavar="N", min=0, max=1024, help="Threads to work on; 0 = all cores.")] = 0,
+    precision: Annotated[
+        Precision | None, typer.Option(help="What to compute with; without it what the model asks for.")
+    ] = None,
     max_batch: Annotated[
         int, typer.Option(metavar="N", min=1, max=1024, help="Faces in one call of the network.")
     ] = 32,
@@ -109,7 +113,7 @@ def serve(
     if not _is_loopback(host):
         open_to = "whoever has the token" if token else "ANYONE who reaches it: --token asks for one"
         warn(f"listening on {host}, beyond this machine; open to {open_to}. The connection is not encrypted.")
-    with load(model, threads=threads) as network:
+    with load(model, threads=threads, precision=chosen(precision)) as network:
         if not network.trained:
             warn(UNTRAINED)
 

@@ -17,6 +17,7 @@ from ..model import load
 from ..video import FaceTracker, Video, VideoWriter
 from .console import UNTRAINED, note, warn
 from .interrupts import Interrupts
+from .precision import Precision, chosen
 from .progress import progress_over
 
 EXAMPLES = """\b
@@ -75,6 +76,9 @@ def video(
     top: Annotated[int, typer.Option(metavar="N", min=0, help="Attributes drawn beside a face.")] = 5,
     frames: Annotated[int, typer.Option(metavar="N", min=0, help="Stop after N frames; 0 = at the end.")] = 0,
     threads: Annotated[int, typer.Option(metavar="N", min=0, max=1024, help="Threads to work on; 0 = all cores.")] = 0,
+    precision: Annotated[
+        Precision | None, typer.Option(help="What to compute with; without it what the model asks for.")
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress bar and no notes; errors are still printed.")
     ] = False,
@@ -89,7 +93,7 @@ def video(
     # What OpenCV and its FFmpeg say goes to stderr beside our own messages; both read this when they are loaded.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    with load(model, threads=threads) as network, contextlib.ExitStack() as stack:
+    with load(model, threads=threads, precision=chosen(precision)) as network, contextlib.ExitStack() as stack:
         tracker = FaceTracker(
             network,
             detector=Detector(min_face=min_face, max_faces=max_faces, threads=network.threads),
