@@ -27,7 +27,9 @@ struct StepExecution {
         &shape, method, pointer(out), pointer(fused.inputs[0].buffer),
         fused.inputs.count > 1 ? pointer(fused.inputs[1].buffer) : nil, weights.pointer, bias?.pointer,
         fused.residual.map { pointer($0) }, fused.relu, workspace, threads)
-    case (.convolution(let out, let fused), .lowConvolution(var shape, let method, let precision, let weights, let bias)):
+    case (
+      .convolution(let out, let fused), .lowConvolution(var shape, let method, let precision, let weights, let bias)
+    ):
       shape.batch = batch
       blan_k_low_conv_forward(
         &shape, method, precision, pointer(out), pointer(fused.inputs[0].buffer),

@@ -140,7 +140,8 @@ import Testing
     let text = try model.description.json()
     let metadata = [
       "format": "blan",
-      ModelDescription.configurationKey: text.replacing("{\"attention\"", with: "{\"precision\":\"int4\",\"attention\""),
+      ModelDescription.configurationKey: text.replacing(
+        "{\"attention\"", with: "{\"precision\":\"int4\",\"attention\""),
     ]
     let error = #expect(throws: BLANError.self) { _ = try ModelDescription(metadata: metadata, file: "it") }
     #expect(error?.kind == .unsupported && error?.message.contains("int4") == true)

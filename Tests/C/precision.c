@@ -59,16 +59,17 @@ static void quantised_models_predict(const float *pixels)
     const struct {
         const char *file;
         blan_precision asked, found;
+        float bound; /* random layers multiply what rounding changes */
     } cases[] = {
-        {"int8", BLAN_PRECISION_MODEL, BLAN_PRECISION_INT8}, {"int8", BLAN_PRECISION_F32, BLAN_PRECISION_F32},
-        {"int8", BLAN_PRECISION_BF16, BLAN_PRECISION_BF16},  {"bf16", BLAN_PRECISION_MODEL, BLAN_PRECISION_BF16},
-        {"bf16", BLAN_PRECISION_F32, BLAN_PRECISION_F32},
+        {"int8", BLAN_PRECISION_MODEL, BLAN_PRECISION_INT8, 0.2f}, {"int8", BLAN_PRECISION_F32, BLAN_PRECISION_F32, 0.1f},
+        {"int8", BLAN_PRECISION_BF16, BLAN_PRECISION_BF16, 0.1f},  {"bf16", BLAN_PRECISION_MODEL, BLAN_PRECISION_BF16, 0.1f},
+        {"bf16", BLAN_PRECISION_F32, BLAN_PRECISION_F32, 0.03f},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         blan_model *model = loaded(fixture_path(cases[i].file), cases[i].asked);
         CHECK(blan_model_precision(model) == cases[i].found);
         difference = deviation(model, pixels, expected);
-        CHECK(difference > 0 && difference < 0.1f);
+        CHECK(difference > 0 && difference < cases[i].bound);
         blan_model_free(model);
     }
     blan_model *half = loaded(fixture_model_path(), BLAN_PRECISION_BF16);

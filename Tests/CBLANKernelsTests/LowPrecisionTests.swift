@@ -77,7 +77,8 @@ import Testing
     }
   }
 
-  private func input(_ channels: Int, _ c: ConvolutionCase, _ upsample: Int, _ noise: inout Noise) throws -> BlockedMap {
+  private func input(_ channels: Int, _ c: ConvolutionCase, _ upsample: Int, _ noise: inout Noise) throws -> BlockedMap
+  {
     let shape = TensorShape(channels, c.height / upsample, c.width / upsample)
     return try BlockedMap(shape, batch: c.batch, noise: &noise)
   }
@@ -108,7 +109,8 @@ import Testing
         let most = row.map(abs).max() ?? 0
         for (tap, value) in row.enumerated() {
           let integer = (value * (127 / most)).rounded(.toNearestOrEven)
-          roundedWeights.pointer[output * 147 + tap] = integers ? integer * (most / 127) / steps[tap / 49] : bfloat16(value)
+          roundedWeights.pointer[output * 147 + tap] =
+            integers ? integer * (most / 127) / steps[tap / 49] : bfloat16(value)
         }
       }
       let map = try BlockedMap(TensorShape(c.outputs, c.height / 2, c.width / 2), batch: c.batch)
