@@ -16,7 +16,12 @@ import Testing
     ]
 
   private static func methods(_ c: ConvolutionCase, _ precision: blan_k_low_precision) -> [blan_k_conv_method] {
-    c.methods.filter { precision == BLAN_K_LOW_BF16 || $0 != BLAN_K_CONV_WINOGRAD4 }
+    var methods = [BLAN_K_CONV_DIRECT]
+    if c.methods.contains(BLAN_K_CONV_WINOGRAD2) { methods.append(BLAN_K_CONV_WINOGRAD2) }
+    if c.methods.contains(BLAN_K_CONV_WINOGRAD4) && precision == BLAN_K_LOW_BF16 {
+      methods.append(BLAN_K_CONV_WINOGRAD4)
+    }
+    return methods
   }
 
   /// The reference works in double, so a number that lies between two rounded ones may fall to the other side, one step

@@ -26,7 +26,8 @@ typedef enum blan_k_low_precision { BLAN_K_LOW_BF16, BLAN_K_LOW_INT8 } blan_k_lo
    in force lets it. */
 bool blan_k_low_is_native(blan_k_low_precision precision);
 
-/* The fastest method for a shape. INT8 has no F(4x4), whose windows spread too far for eight bits. */
+/* The fastest method for a shape: direct, F(2x2) or, for BF16 alone, F(4x4), whose windows spread too far for eight
+   bits. The functions below take these. */
 blan_k_conv_method blan_k_low_conv_choose(const blan_k_conv_shape *shape, blan_k_low_precision precision);
 
 /* Window elements that have ranges of their own: 16 for F(2x2), 1 for the direct method. */
