@@ -89,7 +89,7 @@ struct WeightPacker<Source: TensorSource> {
 
   private func packLow(
     _ fused: InferenceStep.FusedConvolution, _ shape: blan_k_conv_shape, _ low: blan_k_low_precision,
-    scale: AlignedBuffer<Float>?, bias: AlignedBuffer<Float>?
+    scale: AlignedBuffer<Double>?, bias: AlignedBuffer<Float>?
   ) throws -> PackedStep {
     let layer = fused.convolution
     var shape = shape

@@ -49,7 +49,8 @@ static void transform(size_t m, lanes *restrict u, const lanes *restrict g)
 
 typedef struct pack_task {
     const low_problem *problem;
-    const float *weights, *scale, *ranges;
+    const float *weights, *ranges;
+    const double *scale;
     char *packed;
 } pack_task;
 
@@ -84,7 +85,7 @@ static void entries_of(const pack_task *task, size_t out, size_t channel, const 
     for (size_t i = 0; i < count; i++) {
         const float *weights =
             task->weights + (out + i) * p->conv.weight_out_step + channel * p->conv.weight_in_step;
-        const float scale = task->scale != NULL ? task->scale[out + i] : 1;
+        const float scale = task->scale != NULL ? (float)task->scale[out + i] : 1;
         for (size_t tap = 0; tap < p->taps; tap++)
             taps[tap][i] = weights[tap] * scale;
     }
@@ -199,10 +200,10 @@ static void pack_group(void *context, size_t index, size_t worker)
 }
 
 void blan_k_low_conv_pack(const blan_k_conv_shape *shape, blan_k_conv_method method, blan_k_low_precision precision,
-                          const float *weights, const float *scale, const float *ranges, void *packed, int threads)
+                          const float *weights, const double *scale, const float *ranges, void *packed, int threads)
 {
     const low_problem p = blan_k_low_problem(shape, method, precision, NULL, NULL);
-    pack_task task = {&p, weights, scale, ranges, packed};
+    pack_task task = {&p, weights, ranges, scale, packed};
     blan_k_parallel_for(threads, divide_up(p.out_blocks, p.tiles->tile_blocks), pack_group, &task);
     float *input_scale = (float *)(void *)((char *)packed + p.input_scale_at);
     for (size_t e = 0; p.integers && e < p.elements; e++) {

@@ -118,7 +118,8 @@ static double weight_element(const matrices *w, const float *g, double scale, si
 
 typedef struct reference {
     rounding rounding;
-    const float *in[2], *weights, *scale;
+    const float *in[2], *weights;
+    const double *scale;
     matrices w;
 } reference;
 
@@ -127,7 +128,7 @@ static double widest_weight(const reference *r, size_t k, size_t e)
 {
     const blan_k_conv_shape *s = r->rounding.shape;
     const size_t channels = s->in_channels[0] + s->in_channels[1], taps = s->kernel * s->kernel;
-    const double scale = r->scale != NULL ? (double)r->scale[k] : 1;
+    const double scale = r->scale != NULL ? r->scale[k] : 1;
     double most = 0;
     for (size_t c = 0; c < channels; c++) {
         const float *g = r->weights + (k * channels + c) * taps;
@@ -145,7 +146,7 @@ static double product(const reference *r, size_t n, size_t k, size_t e, size_t y
 {
     const blan_k_conv_shape *s = r->rounding.shape;
     const size_t channels = s->in_channels[0] + s->in_channels[1], taps = s->kernel * s->kernel;
-    const double scale = r->scale != NULL ? (double)r->scale[k] : 1;
+    const double scale = r->scale != NULL ? r->scale[k] : 1;
     const bool integers = r->rounding.precision == BLAN_K_LOW_INT8;
     double sum = 0;
     for (size_t c = 0; c < channels; c++) {
@@ -169,7 +170,7 @@ static double product(const reference *r, size_t n, size_t k, size_t e, size_t y
 
 void blan_k_low_conv_forward_reference(const blan_k_conv_shape *shape, blan_k_conv_method method,
                                        blan_k_low_precision precision, float *out, const float *in0, const float *in1,
-                                       const float *weights, const float *scale, const float *ranges,
+                                       const float *weights, const double *scale, const float *ranges,
                                        const float *bias, const float *residual, bool relu)
 {
     reference r = {{shape, precision, 1, ranges, {0}}, {in0, in1}, weights, scale, {.m = 0}};

@@ -51,7 +51,7 @@ size_t blan_k_low_stem_packed_bytes(const blan_k_stem_shape *shape, blan_k_low_p
 static size_t channel_of(size_t tap) { return tap / STEM_KERNEL * ROW + tap % STEM_KERNEL; }
 
 void blan_k_low_stem_pack(const blan_k_stem_shape *shape, blan_k_low_precision precision, const float *weights,
-                          const float *scale, const float *ranges, void *packed)
+                          const double *scale, const float *ranges, void *packed)
 {
     const stem_layout l = layout_of(shape, precision);
     memset(packed, 0, l.packed_bytes);
@@ -67,7 +67,7 @@ void blan_k_low_stem_pack(const blan_k_stem_shape *shape, blan_k_low_precision p
         const size_t group = out / BLAN_BLOCK / l.tiles->tile_blocks * l.tiles->tile_blocks;
         const size_t lanes = smaller(l.tiles->tile_blocks, l.out_blocks - group) * BLAN_BLOCK;
         uint32_t *words = (uint32_t *)packed + group * DEPTH * l.tiles->words * BLAN_BLOCK + (out - group * BLAN_BLOCK);
-        const float factor = scale != NULL ? scale[out] : 1;
+        const float factor = scale != NULL ? (float)scale[out] : 1;
         float values[TAPS], most = 0;
         for (size_t tap = 0; tap < TAPS; tap++) {
             values[tap] = weights[out * TAPS + tap] * factor * steps[tap / (STEM_KERNEL * STEM_KERNEL)];

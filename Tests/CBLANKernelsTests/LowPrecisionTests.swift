@@ -39,10 +39,10 @@ import Testing
     let in0 = try input(c.inputs.0, c, c.upsample.0, &noise)
     let in1 = try input(c.inputs.1, c, c.upsample.1, &noise)
     let weights = try AlignedBuffer<Float>(count: c.outputs * channels * c.kernel * c.kernel)
-    let scale = try AlignedBuffer<Float>(count: c.outputs)
+    let scale = try AlignedBuffer<Double>(count: c.outputs)
     let bias = try BlockedMap(.vector(c.outputs), batch: 1, noise: &noise)
     noise.fill(weights)
-    noise.fill(scale)
+    for index in 0..<c.outputs { scale.pointer[index] = Double(noise.next()) }
     let output = TensorShape(c.outputs, blan_k_conv_out_height(&shape), blan_k_conv_out_width(&shape))
     let residual = try BlockedMap(output, batch: c.batch, noise: &noise)
     let plain = try BlockedMap(output, batch: c.batch)
@@ -95,8 +95,9 @@ import Testing
     let area = c.height * c.width
     let pixels = try AlignedBuffer<Float>(count: c.batch * 3 * area)
     let weights = try AlignedBuffer<Float>(count: c.outputs * 147)
-    let scale = try AlignedBuffer<Float>(count: c.outputs)
-    for buffer in [pixels, weights, scale] { noise.fill(buffer) }
+    for buffer in [pixels, weights] { noise.fill(buffer) }
+    let scale = try AlignedBuffer<Double>(count: c.outputs)
+    for index in 0..<c.outputs { scale.pointer[index] = Double(noise.next()) }
     let bias = try BlockedMap(.vector(c.outputs), batch: 1, noise: &noise)
     let ranges: [Float] = [1, 0.7, 1.3]  // of the second plane some pixels lie outside
     for precision in Self.precisions {
@@ -110,7 +111,7 @@ import Testing
       }
       let roundedWeights = try AlignedBuffer<Float>(count: weights.count)
       for output in 0..<c.outputs {
-        let row = (0..<147).map { weights.pointer[output * 147 + $0] * scale.pointer[output] * steps[$0 / 49] }
+        let row = (0..<147).map { weights.pointer[output * 147 + $0] * Float(scale.pointer[output]) * steps[$0 / 49] }
         let most = row.map(abs).max() ?? 0
         for (tap, value) in row.enumerated() {
           let integer = (value * (127 / most)).rounded(.toNearestOrEven)

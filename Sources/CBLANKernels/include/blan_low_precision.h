@@ -45,7 +45,7 @@ size_t blan_k_low_conv_packed_bytes(const blan_k_conv_shape *shape, blan_k_conv_
 /* Packs weights, [out][in0 + in1][kernel][kernel], each output channel multiplied by scale[out] (NULL = 1).
    ranges: as above, all finite and not negative; INT8 only. */
 void blan_k_low_conv_pack(const blan_k_conv_shape *shape, blan_k_conv_method method, blan_k_low_precision precision,
-                          const float *weights, const float *scale, const float *ranges, void *packed, int threads);
+                          const float *weights, const double *scale, const float *ranges, void *packed, int threads);
 
 /* Bytes of workspace that forward needs. */
 size_t blan_k_low_conv_workspace_bytes(const blan_k_conv_shape *shape, blan_k_conv_method method,
@@ -59,7 +59,7 @@ void blan_k_low_conv_forward(const blan_k_conv_shape *shape, blan_k_conv_method 
 /* The same by plain loops, from unpacked weights: the oracle of the tests. */
 void blan_k_low_conv_forward_reference(const blan_k_conv_shape *shape, blan_k_conv_method method,
                                        blan_k_low_precision precision, float *out, const float *in0, const float *in1,
-                                       const float *weights, const float *scale, const float *ranges,
+                                       const float *weights, const double *scale, const float *ranges,
                                        const float *bias, const float *residual, bool relu);
 
 /* ---- the stem (blan_stem.h): pixels and weights rounded, pixels with a scale for each of their three planes ---- */
@@ -67,7 +67,7 @@ void blan_k_low_conv_forward_reference(const blan_k_conv_shape *shape, blan_k_co
 /* ranges: the largest magnitude of each plane's pixels, finite and not negative; INT8 only. */
 size_t blan_k_low_stem_packed_bytes(const blan_k_stem_shape *shape, blan_k_low_precision precision);
 void blan_k_low_stem_pack(const blan_k_stem_shape *shape, blan_k_low_precision precision, const float *weights,
-                          const float *scale, const float *ranges, void *packed);
+                          const double *scale, const float *ranges, void *packed);
 size_t blan_k_low_stem_pool_workspace_bytes(const blan_k_stem_shape *shape, blan_k_low_precision precision,
                                             int threads);
 
