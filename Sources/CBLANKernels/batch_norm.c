@@ -35,6 +35,7 @@ typedef struct norm_task {
     const blan_k_batch_norm_gradient *gradient;
     chunk_sums *sums;
     block_constants *constants;
+    float *local; /* [2][channels rounded up]: where only the sums are wanted */
 } norm_task;
 
 static size_t chunks_of(const blan_k_norm_shape *shape)
@@ -187,13 +188,34 @@ static void sum_chunk(void *context, size_t index, size_t worker)
     task->sums[index] = sums;
 }
 
+/* What the second pass needs of a channel whose sums over `count` pixels are known. */
+static void set_constants(const norm_task *task, size_t channel, double sum, double product, double count)
+{
+    const blan_k_batch_norm_gradient *gradient = task->gradient;
+    block_constants *constants = &task->constants[channel / BLAN_BLOCK];
+    const size_t lane = channel % BLAN_BLOCK;
+    const double share = 1 / count, scale = (double)gradient->weight[channel] * gradient->inverse_std[channel];
+    constants->factor[lane] = (float)scale;
+    constants->offset[lane] = (float)(scale * sum * share);
+    constants->slope[lane] = (float)(scale * product * share * gradient->inverse_std[channel]);
+}
+
+static void store_parameters(const blan_k_batch_norm_gradient *gradient, size_t channel, double sum, double product)
+{
+    if (gradient->accumulate_parameters) {
+        product += gradient->d_weight[channel];
+        sum += gradient->d_bias[channel];
+    }
+    gradient->d_weight[channel] = (float)product;
+    gradient->d_bias[channel] = (float)sum;
+}
+
+/* The sums of one block's channels over all chunks: to `local`, or as constants where this batch is the whole. */
 static void combine_sums(void *context, size_t block, size_t worker)
 {
     (void)worker;
     const norm_task *task = context;
-    const blan_k_batch_norm_gradient *gradient = task->gradient;
-    block_constants *constants = &task->constants[block];
-    const double share = 1 / ((double)task->shape->batch * (double)task->shape->area);
+    const size_t channels = blocks_of(task->shape->channels) * BLAN_BLOCK;
     for (size_t lane = 0; lane < BLAN_BLOCK; lane++) {
         double sum = 0, product = 0;
         for (size_t chunk = 0; chunk < task->chunks; chunk++) {
@@ -201,16 +223,13 @@ static void combine_sums(void *context, size_t block, size_t worker)
             product += task->sums[block * task->chunks + chunk].product[lane];
         }
         const size_t channel = block * BLAN_BLOCK + lane;
-        const double scale = (double)gradient->weight[channel] * gradient->inverse_std[channel];
-        constants->factor[lane] = (float)scale;
-        constants->offset[lane] = (float)(scale * sum * share);
-        constants->slope[lane] = (float)(scale * product * share * gradient->inverse_std[channel]);
-        if (gradient->accumulate_parameters) {
-            product += gradient->d_weight[channel];
-            sum += gradient->d_bias[channel];
+        if (task->local != NULL) {
+            task->local[channel] = (float)sum;
+            task->local[channels + channel] = (float)product;
+        } else {
+            set_constants(task, channel, sum, product, (double)task->shape->batch * (double)task->shape->area);
         }
-        gradient->d_weight[channel] = (float)product;
-        gradient->d_bias[channel] = (float)sum;
+        store_parameters(task->gradient, channel, sum, product);
     }
 }
 
@@ -228,14 +247,44 @@ static void write_chunk(void *context, size_t index, size_t worker)
     }
 }
 
-void blan_k_batch_norm_backward(const blan_k_norm_shape *shape, const blan_k_batch_norm_gradient *gradient,
-                                float *workspace, int threads)
+static norm_task backward_task(const blan_k_norm_shape *shape, const blan_k_batch_norm_gradient *gradient,
+                               float *workspace)
 {
     norm_task task = task_of(shape);
     task.gradient = gradient;
     task.constants = (block_constants *)workspace;
     task.sums = (chunk_sums *)(task.constants + blocks_of(shape->channels));
-    blan_k_parallel_for(threads, task_count(&task), sum_chunk, &task);
-    blan_k_parallel_for(1, blocks_of(shape->channels), combine_sums, &task);
+    return task;
+}
+
+static void sum_channels(norm_task *task, int threads)
+{
+    blan_k_parallel_for(threads, task_count(task), sum_chunk, task);
+    blan_k_parallel_for(1, blocks_of(task->shape->channels), combine_sums, task);
+}
+
+void blan_k_batch_norm_backward(const blan_k_norm_shape *shape, const blan_k_batch_norm_gradient *gradient,
+                                float *workspace, int threads)
+{
+    norm_task task = backward_task(shape, gradient, workspace);
+    sum_channels(&task, threads);
+    blan_k_parallel_for(threads, task_count(&task), write_chunk, &task);
+}
+
+void blan_k_batch_norm_backward_sums(const blan_k_norm_shape *shape, const blan_k_batch_norm_gradient *gradient,
+                                     float *sums, float *workspace, int threads)
+{
+    norm_task task = backward_task(shape, gradient, workspace);
+    task.local = sums;
+    sum_channels(&task, threads);
+}
+
+void blan_k_batch_norm_backward_totals(const blan_k_norm_shape *shape, const blan_k_batch_norm_gradient *gradient,
+                                       const float *totals, double count, float *workspace, int threads)
+{
+    norm_task task = backward_task(shape, gradient, workspace);
+    const size_t channels = blocks_of(shape->channels) * BLAN_BLOCK;
+    for (size_t channel = 0; channel < channels; channel++)
+        set_constants(&task, channel, totals[channel], totals[channels + channel], count);
     blan_k_parallel_for(threads, task_count(&task), write_chunk, &task);
 }

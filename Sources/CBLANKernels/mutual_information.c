@@ -22,6 +22,9 @@ static size_t area_of(const blan_k_lmim_shape *s) { return s->height * s->width;
 static size_t feature_count(const blan_k_lmim_shape *s) { return s->feature_channels[0] + s->feature_channels[1]; }
 static size_t hidden_blocks(const blan_k_lmim_shape *s) { return blocks_of(s->hidden); }
 static size_t strips_of(const blan_k_lmim_shape *s) { return divide_up(area_of(s), STRIP); }
+/* Rows of embeddings, and which of them the fake pair of image n meets. */
+static size_t rows_of(const blan_k_lmim_shape *s) { return s->batch + (s->borrows ? 1 : 0); }
+static size_t fake_row(const blan_k_lmim_shape *s, size_t n) { return s->borrows ? n + 1 : (n + 1) % s->batch; }
 static size_t chunk_images(const blan_k_lmim_shape *s)
 {
     return smaller(s->batch, larger(1, CHUNK_LOCATIONS / area_of(s)));
@@ -44,7 +47,7 @@ static blan_k_conv_shape feature_layer(const blan_k_lmim_shape *s, size_t images
 /* W_T on the embeddings of the whole batch. */
 static blan_k_conv_shape embedding_layer(const blan_k_lmim_shape *s)
 {
-    return (blan_k_conv_shape){.batch = s->batch,
+    return (blan_k_conv_shape){.batch = rows_of(s),
                                .in_channels = {s->embedding, 0},
                                .in_upsample = {1, 1},
                                .in_height = 1,
@@ -79,8 +82,9 @@ typedef struct lmim_layout {
     layer_place feature, embedding, hidden;
     size_t score_weights;             /* [blocks * 16] */
     size_t d_feature, d_embedding;    /* gradients of the two parts of the first layer's weights */
-    size_t vectors;                   /* [batch][blocks * 16]: W_T T + bias */
-    size_t real_sums, fake_sums;      /* the same: d(vector) of each image from its real and its fake pair */
+    size_t vectors;                   /* [rows][blocks * 16]: W_T T + bias */
+    size_t real_sums;                 /* the same: d(vector) of each image from its real pair */
+    size_t fake_sums;                 /* [batch][blocks * 16]: d(vector) of the next image from each image's fake pair */
     size_t score_sums;                /* [2 * batch][blocks * 16]: d(third layer's weights) of each map */
     size_t scores;                    /* [2 * chunk][area], then their gradients */
     size_t strips;                    /* [2 * batch][strips]: strip_sums */
@@ -130,8 +134,8 @@ static lmim_layout layout_of(const blan_k_lmim_shape *s, int threads)
     layout.score_weights = take(&layout, channels);
     layout.d_feature = take(&layout, s->hidden * feature_count(s));
     layout.d_embedding = take(&layout, s->hidden * s->embedding);
-    layout.vectors = take(&layout, s->batch * channels);
-    layout.real_sums = take(&layout, s->batch * channels);
+    layout.vectors = take(&layout, rows_of(s) * channels);
+    layout.real_sums = take(&layout, rows_of(s) * channels);
     layout.fake_sums = take(&layout, s->batch * channels);
     layout.score_sums = take(&layout, 2 * s->batch * channels);
     layout.scores = take(&layout, 2 * chunk * area);
@@ -208,7 +212,7 @@ static void hidden_block(void *context, size_t index, size_t worker)
     task->tiles->lmim_hidden(area_of(s), block_at(task, task->layout.maps1, image, block),
                              block_at(task, task->layout.maps1, task->images + image, block),
                              vector_at(task, task->layout.vectors, n, block),
-                             vector_at(task, task->layout.vectors, (n + 1) % s->batch, block));
+                             vector_at(task, task->layout.vectors, fake_row(s, n), block));
 }
 
 /* softplus(x), and its derivative, the sigmoid. */
@@ -323,9 +327,11 @@ static void finish_backward(const lmim_task *task, const float *embeddings, cons
     const size_t channels = hidden_blocks(s) * BLAN_BLOCK, inputs = feature_count(s) + s->embedding;
     float *d_vectors = part(task, l->real_sums);
     const float *fake_sums = part(task, l->fake_sums), *score_sums = part(task, l->score_sums);
+    if (s->borrows) /* no real pair here met the borrowed vector */
+        memset(d_vectors + s->batch * channels, 0, channels * sizeof *d_vectors);
     for (size_t n = 0; n < s->batch; n++) /* the fake pair of F_n met the vector of image n + 1 */
         for (size_t c = 0; c < channels; c++)
-            d_vectors[(n + 1) % s->batch * channels + c] += fake_sums[n * channels + c];
+            d_vectors[fake_row(s, n) * channels + c] += fake_sums[n * channels + c];
     const blan_k_conv_shape layer = embedding_layer(s);
     float *workspace = part(task, l->convolution);
     /* The bias may be added to, the weights' part comes from zero: it is added to its rows below. */

@@ -131,10 +131,10 @@ double blan_k_lmim_reference(const blan_k_lmim_shape *shape, const blan_k_lmim_w
                              const blan_k_lmim_weights *d_weights, bool accumulate_weights,
                              float *const d_features[2], const bool accumulate_features[2], float *d_embeddings)
 {
-    const size_t hidden = shape->hidden, inputs = inputs_of(shape);
+    const size_t hidden = shape->hidden, inputs = inputs_of(shape), rows = shape->batch + (shape->borrows ? 1 : 0);
     const size_t counts[] = {inputs, hidden, hidden, inputs, hidden, hidden, hidden * inputs, hidden,
                              hidden * hidden, hidden, hidden, feature_floats(shape, 0), feature_floats(shape, 1),
-                             shape->batch * embedding_row(shape)};
+                             rows * embedding_row(shape)};
     size_t total = 0;
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         total += counts[i];
@@ -154,7 +154,7 @@ double blan_k_lmim_reference(const blan_k_lmim_shape *shape, const blan_k_lmim_w
         for (size_t y = 0; y < shape->height; y++)
             for (size_t x = 0; x < shape->width; x++) {
                 loss += run_location(&r, n, n, y, x, false, d_weights != NULL);
-                loss += run_location(&r, n, (n + 1) % shape->batch, y, x, true, d_weights != NULL);
+                loss += run_location(&r, n, shape->borrows ? n + 1 : (n + 1) % shape->batch, y, x, true, d_weights != NULL);
             }
     if (d_weights != NULL) {
         store(d_weights->conv1_weight, r.d_conv1, hidden * inputs, accumulate_weights);
@@ -166,7 +166,7 @@ double blan_k_lmim_reference(const blan_k_lmim_shape *shape, const blan_k_lmim_w
         for (size_t i = 0; i < 2; i++)
             if (feature_floats(shape, i) > 0)
                 store(d_features[i], r.d_features[i], feature_floats(shape, i), accumulate_features[i]);
-        store(d_embeddings, r.d_embeddings, shape->batch * embedding_row(shape), true);
+        store(d_embeddings, r.d_embeddings, rows * embedding_row(shape), true);
     }
     free(memory);
     return loss;

@@ -8,7 +8,7 @@ enum { PIECE = 1 << 14 };
 
 typedef struct piece_task {
     const blan_k_tile_table *tiles;
-    size_t count;
+    size_t first, count;
     float *out, *m, *v;
     const float *in;
     const blan_k_adam *adam;
@@ -101,18 +101,23 @@ static void dropout_piece(void *context, size_t index, size_t worker)
 {
     (void)worker;
     const piece_task *task = context;
-    const size_t at = index * PIECE;
+    /* Pieces end at multiples of PIECE counted from the start of the whole, so that none crosses 2^32. */
+    const size_t piece = (task->first / PIECE + index) * PIECE;
+    const size_t start = larger(piece, task->first), end = smaller(piece + PIECE, task->first + task->count);
+    const size_t at = start - task->first;
     /* The tile counts elements in 32 bits; what is above them takes part in the keys. */
-    const uint64_t key = mixed(task->seed ^ mixed((uint64_t)at >> 32));
+    const uint64_t key = mixed(task->seed ^ mixed((uint64_t)start >> 32));
     const uint32_t keys[2] = {(uint32_t)key, (uint32_t)(key >> 32)};
-    task->tiles->dropout(piece_size(task, index), task->out + at, task->in + at, (uint32_t)at, keys, task->threshold,
+    task->tiles->dropout(end - start, task->out + at, task->in + at, (uint32_t)start, keys, task->threshold,
                          task->in_scale);
 }
 
-void blan_k_dropout(size_t count, float *out, const float *in, uint64_t seed, float probability, int threads)
+void blan_k_dropout(size_t first, size_t count, float *out, const float *in, uint64_t seed, float probability,
+                    int threads)
 {
     piece_task task = {
         .tiles = blan_k_tiles(),
+        .first = first,
         .count = count,
         .out = out,
         .in = in,
@@ -120,5 +125,5 @@ void blan_k_dropout(size_t count, float *out, const float *in, uint64_t seed, fl
         .seed = seed,
         .threshold = (uint32_t)(probability * (float)(1 << 24)),
     };
-    blan_k_parallel_for(threads, pieces_of(count), dropout_piece, &task);
+    blan_k_parallel_for(threads, pieces_of(first % PIECE + count), dropout_piece, &task);
 }

@@ -6,6 +6,7 @@ import Testing
 private struct Discriminator {
   struct Case: Sendable {
     var batch = 2
+    var borrows = false
     var features = (16, 0)
     var upsample = (1, 1)
     var height = 4
@@ -33,7 +34,7 @@ private struct Discriminator {
     var noise = Noise(seed)
     self.c = c
     shape = blan_k_lmim_shape(
-      batch: c.batch, feature_channels: (c.features.0, c.features.1), feature_upsample: c.upsample, height: c.height,
+      batch: c.batch, borrows: c.borrows, feature_channels: (c.features.0, c.features.1), feature_upsample: c.upsample, height: c.height,
       width: c.width, embedding: c.embedding, hidden: c.hidden)
     weights = try Self.weightCounts(c).map { try AlignedBuffer<Float>(count: $0) }
     for buffer in weights { noise.fill(buffer) }
@@ -43,7 +44,7 @@ private struct Discriminator {
       BlockedMap(
         TensorShape(c.features.1, c.height / c.upsample.1, c.width / c.upsample.1), batch: c.batch, noise: &noise),
     ]
-    embeddings = try BlockedMap(.vector(c.embedding), batch: c.batch, noise: &noise)
+    embeddings = try BlockedMap(.vector(c.embedding), batch: c.batch + (c.borrows ? 1 : 0), noise: &noise)
   }
 
   static func weightCounts(_ c: Case) -> [Int] {
@@ -106,6 +107,10 @@ private struct Discriminator {
     Discriminator.Case(batch: 2, features: (16, 32), upsample: (2, 1), height: 4, width: 8, embedding: 16, hidden: 32),
     // More than one chunk of images, the last of them smaller.
     Discriminator.Case(batch: 5, features: (4, 0), height: 48, width: 40, embedding: 4, hidden: 4),
+    // The last image's fake pair takes an embedding from outside.
+    Discriminator.Case(batch: 1, borrows: true, features: (20, 0), height: 5, width: 7, embedding: 36, hidden: 20),
+    Discriminator.Case(
+      batch: 3, borrows: true, features: (16, 32), upsample: (2, 1), height: 4, width: 8, embedding: 16, hidden: 32),
   ]
 
   @Test(arguments: cases.indices) func matchesTheReference(index: Int) throws {
@@ -134,8 +139,8 @@ private struct Discriminator {
     }
   }
 
-  @Test func referenceMatchesFiniteDifferences() throws {
-    let level = try Discriminator(Self.cases[3], seed: 77)
+  @Test(arguments: [3, 7]) func referenceMatchesFiniteDifferences(index: Int) throws {
+    let level = try Discriminator(Self.cases[index], seed: 77)
     let gradients = try level.gradients(filled: false)
     let scale: Float = 3
     _ = try level.run(gradients, scale: scale, accumulate: false, threads: nil)

@@ -87,7 +87,7 @@ import Testing
       let sum = blan_k_sum_of_squares(count, values.pointer + 1, partial.pointer, 2)
       #expect(abs(sum - whole) < 1e-12 * whole)
       let dropped = values.pointer + 1
-      blan_k_dropout(count, dropped, dropped, 1, 0, 2)
+      blan_k_dropout(0, count, dropped, dropped, 1, 0, 2)
       #expect(dropped[0] * 2 == expected.pointer[0] && dropped[count - 1] * 2 == expected.pointer[count - 1])
     }
   }
@@ -153,13 +153,13 @@ import Testing
     var masks: [[Bool]] = []
     for seed in [1, 2, 1 << 40] as [UInt64] {
       let expected = try AlignedBuffer<Float>(count: count)
-      blan_k_dropout(count, expected.pointer, ones.pointer, seed, probability, 1)
+      blan_k_dropout(0, count, expected.pointer, ones.pointer, seed, probability, 1)
       // Every instruction set, any number of threads: one mask. In place as well.
       try expect("dropout \(probability)", matches: [expected, expected], within: 0) { threads in
         let apart = try AlignedBuffer<Float>(count: count)
         let within = try copy(ones)
-        blan_k_dropout(count, apart.pointer, ones.pointer, seed, probability, threads)
-        blan_k_dropout(count, within.pointer, within.pointer, seed, probability, threads)
+        blan_k_dropout(0, count, apart.pointer, ones.pointer, seed, probability, threads)
+        blan_k_dropout(0, count, within.pointer, within.pointer, seed, probability, threads)
         return [apart, within]
       }
       let mask = (0..<count).map { expected.pointer[$0] != 0 }
@@ -193,8 +193,8 @@ import Testing
     let gradient = try CBLANKernelsTests.noise(count, &noise)
     let out = try AlignedBuffer<Float>(count: count)
     let back = try AlignedBuffer<Float>(count: count)
-    blan_k_dropout(count, out.pointer, values.pointer, 99, 0.25, 2)
-    blan_k_dropout(count, back.pointer, gradient.pointer, 99, 0.25, 1)
+    blan_k_dropout(0, count, out.pointer, values.pointer, 99, 0.25, 2)
+    blan_k_dropout(0, count, back.pointer, gradient.pointer, 99, 0.25, 1)
     let worst = (0..<count).filter { values.pointer[$0] != 0 }.reduce(Float(0)) {
       max($0, abs(back.pointer[$1] - out.pointer[$1] / values.pointer[$1] * gradient.pointer[$1]))
     }

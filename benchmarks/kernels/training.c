@@ -137,7 +137,7 @@ static void squares(void)
 
 static void dropout(void)
 {
-    blan_k_dropout(PARAMETERS, bench.parameters[0], bench.parameters[1], 1, 0.5f, bench.threads);
+    blan_k_dropout(0, PARAMETERS, bench.parameters[0], bench.parameters[1], 1, 0.5f, bench.threads);
 }
 
 enum { COPY_PIECES = 64 };

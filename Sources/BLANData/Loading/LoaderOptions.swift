@@ -10,6 +10,21 @@ public struct LoaderOptions: Sendable {
     case skip
   }
 
+  /// The share of each batch that one of several loaders reads; together they read all of it.
+  public struct Part: Sendable, Equatable {
+    /// From 0.
+    public var index = 0
+    public var count = 1
+
+    public init(index: Int = 0, count: Int = 1) {
+      self.index = index
+      self.count = count
+    }
+
+    /// The places of a batch of so many images that belong to the part.
+    func range(of images: Int) -> Range<Int> { images * index / count..<images * (index + 1) / count }
+  }
+
   /// S: height and width of the images, in pixels.
   public var size: Int
   /// Mean of R, G and B on a scale of 0 to 1.
@@ -18,6 +33,8 @@ public struct LoaderOptions: Sendable {
   public var std: [Float] = [0.229, 0.224, 0.225]
   /// Images in a batch.
   public var batch: Int
+  /// Which of them are read here.
+  public var part = Part()
   /// Seed of the order and of the augmentation.
   public var seed: UInt64 = 0
   /// Another order each epoch; otherwise the data set's own.
@@ -25,7 +42,7 @@ public struct LoaderOptions: Sendable {
   public var augmentation = Augmentation()
   /// Whether the images at the end of an epoch that fill no batch are left out.
   public var dropsRemainder = false
-  /// A batch of fewer readable images than this is passed over.
+  /// A batch of fewer readable images than this is passed over; 0 delivers empty ones too.
   public var minimumCount = 1
   /// Threads that read images; 0 for ``ThreadBudget/automatic()``.
   public var workers = 0
@@ -46,7 +63,9 @@ public struct LoaderOptions: Sendable {
   func validate() throws {
     try Self.check("size", size, 1...Self.largestSide)
     try Self.check("batch", batch, 1...65_536)
-    try Self.check("minimumCount", minimumCount, 1...batch)
+    try Self.check("minimumCount", minimumCount, 0...batch)
+    try Self.check("part.count", part.count, 1...65_536)
+    try Self.check("part.index", part.index, 0...part.count - 1)
     try Self.check("batchesAhead", batchesAhead, 1...1024)
     try Self.check("cacheBytes", cacheBytes, 0...Int.max)
     guard mean.count == 3, mean.allSatisfy(\.isFinite) else {

@@ -36,7 +36,8 @@ final class LoaderPipeline: @unchecked Sendable {
 
   private let reader: ItemReader
   private let attributes: Int
-  private let capacity: Int
+  private let batchSize: Int
+  private let part: LoaderOptions.Part
   private let batchesAhead: Int
   private let workers: Int
 
@@ -58,7 +59,8 @@ final class LoaderPipeline: @unchecked Sendable {
   init(reader: ItemReader, attributes: Int, options: LoaderOptions) throws {
     self.reader = reader
     self.attributes = attributes
-    capacity = options.batch
+    batchSize = options.batch
+    part = options.part
     batchesAhead = options.batchesAhead
     workers = try ThreadBudget.resolve(options.workers)
   }
@@ -152,7 +154,7 @@ final class LoaderPipeline: @unchecked Sendable {
       while !isStopping {
         if failure == nil, openBatch < min(batchCount, wantedBatch + batchesAhead) {
           do {
-            let job = try takeJob()
+            guard let job = try takeJob() else { continue }
             jobsRunning += 1
             return job
           } catch {
@@ -166,8 +168,14 @@ final class LoaderPipeline: @unchecked Sendable {
     }
   }
 
-  private func takeJob() throws -> Job {
+  /// Nil for a batch without images here, which is complete at once.
+  private func takeJob() throws -> Job? {
     let slot = try slots[openBatch] ?? openSlot()
+    guard slot.batch.count > 0 else {
+      openBatch += 1
+      monitor.wakeAll()
+      return nil
+    }
     let job = Job(
       batch: openBatch, place: openPlace, item: slot.batch.items[openPlace], epoch: epoch,
       pixels: slot.batch.pixels.pointer + openPlace * reader.imageFloats,
@@ -182,9 +190,12 @@ final class LoaderPipeline: @unchecked Sendable {
 
   private func openSlot() throws -> Slot {
     let batch =
-      try free.popLast() ?? Batch(capacity: capacity, imageFloats: reader.imageFloats, attributes: attributes)
-    let first = openBatch * capacity
-    batch.items = Array(order[first..<min(first + capacity, order.count)])
+      try free.popLast()
+      ?? Batch(
+        capacity: (batchSize + part.count - 1) / part.count, imageFloats: reader.imageFloats, attributes: attributes)
+    let first = openBatch * batchSize
+    let own = part.range(of: min(batchSize, order.count - first))
+    batch.items = Array(order[first + own.lowerBound..<first + own.upperBound])
     batch.count = batch.items.count
     batch.position = LoaderPosition(epoch: epoch, batch: openBatch)
     let slot = Slot(batch, unfinished: batch.count)

@@ -2,11 +2,11 @@ import BLANTensors
 import Glibc
 
 /// A thread of the library's own. It takes no signals: those belong to the program.
-struct WorkerThread {
+package struct WorkerThread: Sendable {
   private let handle: pthread_t
 
   /// - Throws: `BLANError.outOfMemory` when the system gives no further thread.
-  init(_ run: @escaping @Sendable () -> Void) throws {
+  package init(_ run: @escaping @Sendable () -> Void) throws {
     let body = Unmanaged.passRetained(ThreadBody(run))
     var handle = pthread_t()
     var everything = sigset_t()
@@ -23,13 +23,13 @@ struct WorkerThread {
     pthread_sigmask(SIG_SETMASK, &previous, nil)
     guard code == 0 else {
       body.release()
-      throw BLANError.outOfMemory("cannot start a thread that reads images: \(systemError(code))")
+      throw BLANError.outOfMemory("cannot start a thread: \(systemError(code))")
     }
     self.handle = handle
   }
 
   /// Waits for the thread's end; once for each thread.
-  func join() { pthread_join(handle, nil) }
+  package func join() { pthread_join(handle, nil) }
 }
 
 private final class ThreadBody {

@@ -6,6 +6,9 @@ import CBLANKernels
 ///
 /// In training it normalises with the batch's mean and biased variance, and keeps running statistics with momentum 0.1
 /// and the unbiased variance, as PyTorch does; with frozen statistics it normalises with the running ones.
+///
+/// Where the batch lies in several processes, its statistics are those of all images together, or, unless they are
+/// synchronised, of each process's own; the running ones always follow all images.
 struct BatchNormLayer: TrainingLayer {
   let out: MapID
   let source: MapID
@@ -60,9 +63,13 @@ struct BatchNormLayer: TrainingLayer {
       statistics.mean.update(from: run.values(runningMean), count: shape.channels)
       statistics.variance.update(from: run.values(runningVariance), count: shape.channels)
     } else {
-      blan_k_batch_norm_statistics(
-        &norm, run.values(source), statistics.mean, statistics.variance, run.workspace, run.threads)
+      if run.batch > 0 {
+        blan_k_batch_norm_statistics(
+          &norm, run.values(source), statistics.mean, statistics.variance, run.workspace, run.threads)
+      }
+      if let shared = run.shared, synchronises(run) { share(statistics, shared) }
     }
+    guard run.batch > 0 else { return }
     for channel in 0..<shape.channels {
       statistics.inverseDeviation[channel] = 1 / (statistics.variance[channel] + BatchNorm.epsilon).squareRoot()
     }
@@ -72,6 +79,11 @@ struct BatchNormLayer: TrainingLayer {
   }
 
   func backward(_ run: LayerRun) {
+    let sharing = synchronises(run) ? run.shared : nil
+    guard run.batch > 0 else {
+      if let sharing { _ = sharing.communicator.sum(count: exchangedCount) { _ in } }
+      return
+    }
     var norm = normShape(run.batch)
     let statistics = statistics(run.memory)
     let residualTarget = residual.flatMap { run.target($0, of: self) }
@@ -83,14 +95,60 @@ struct BatchNormLayer: TrainingLayer {
       d_residual: residualTarget?.pointer, d_weight: run.gradient(weight), d_bias: run.gradient(bias), relu: relu,
       frozen: usesRunningStatistics(run), accumulate_residual: residualTarget?.accumulate ?? false,
       accumulate_parameters: run.accumulate)
-    blan_k_batch_norm_backward(&norm, &gradient, run.workspace, run.threads)
+    guard let sharing else { return blan_k_batch_norm_backward(&norm, &gradient, run.workspace, run.threads) }
+    let totals = sharing.communicator.sum(count: exchangedCount) { sums in
+      blan_k_batch_norm_backward_sums(&norm, &gradient, sums, run.workspace, run.threads)
+    }
+    blan_k_batch_norm_backward_totals(
+      &norm, &gradient, totals, Double(sharing.wholeBatch * shape.area), run.workspace, run.threads)
+  }
+
+  // MARK: - Several processes
+
+  /// Floats that the layer exchanges at once.
+  var exchangedCount: Int { 2 * ChannelBlock.padded(shape.channels) }
+
+  /// Whether all processes normalise with the same statistics of this batch.
+  func synchronises(_ run: LayerRun) -> Bool {
+    run.shared?.communicator.group.synchronisesBatchNorm == true && !usesRunningStatistics(run)
+  }
+
+  private func share(_ statistics: Statistics, _ shared: SharedStep) {
+    let rows = shared.communicator.gather(count: exchangedCount) { row in
+      row.update(from: statistics.mean, count: exchangedCount)
+    }
+    combine(rows, stride: exchangedCount, shared.images, into: statistics)
+  }
+
+  /// Takes the statistics that each process normalised with together into those of the whole batch, for the running ones.
+  ///
+  /// - Parameter rows: of each process all statistics of the step, `stride` floats.
+  func combineLocalStatistics(_ run: LayerRun, _ shared: SharedStep, rows: UnsafePointer<Float>, stride: Int) {
+    guard !usesRunningStatistics(run) else { return }
+    combine(rows + statisticsOffset, stride: stride, shared.images, into: statistics(run.memory))
+  }
+
+  /// Mean and variance of images that lie in several places, each with its mean and variance.
+  private func combine(_ rows: UnsafePointer<Float>, stride: Int, _ images: [Int], into statistics: Statistics) {
+    let padded = ChannelBlock.padded(shape.channels)
+    let whole = Double(images.reduce(0, +))
+    let places = images.enumerated().filter { $0.element > 0 }.map { (rows + $0.offset * stride, Double($0.element)) }
+    for channel in 0..<shape.channels {
+      let mean = places.reduce(0) { $0 + $1.1 * Double($1.0[channel]) } / whole
+      let squares = places.reduce(0.0) { sum, place in
+        let difference = Double(place.0[channel]) - mean
+        return sum + place.1 * (Double(place.0[padded + channel]) + difference * difference)
+      }
+      statistics.mean[channel] = Float(mean)
+      statistics.variance[channel] = Float(squares / whole)
+    }
   }
 
   /// Takes the batch's statistics into the running ones, unless they are frozen.
   func updateRunningStatistics(_ run: LayerRun) {
     guard !usesRunningStatistics(run) else { return }
     let statistics = statistics(run.memory)
-    let count = Float(run.batch * shape.area)
+    let count = Float(run.wholeBatch * shape.area)
     let unbiased = count / max(count - 1, 1)
     let mean = run.values(runningMean)
     let variance = run.values(runningVariance)

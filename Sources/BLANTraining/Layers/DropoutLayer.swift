@@ -1,7 +1,8 @@
 import BLANTensors
 import CBLANKernels
 
-/// Dropout of T_i. The elements that are kept follow from the step's seed and the level alone.
+/// Dropout of T_i. The elements that are kept follow from the step's seed, the level and the image's place in the whole
+/// batch alone.
 struct DropoutLayer: TrainingLayer {
   let out: MapID
   let source: MapID
@@ -22,18 +23,23 @@ struct DropoutLayer: TrainingLayer {
     return stream.next()
   }
 
+  /// Elements of the images before this process's.
+  private func first(_ run: LayerRun) -> Int { (run.shared?.firstImage ?? 0) * shape.blockedCount }
+
   func forward(_ run: LayerRun) {
     blan_k_dropout(
-      run.batch * shape.blockedCount, run.values(out), run.values(source), seed(run), run.dropout, run.threads)
+      first(run), run.batch * shape.blockedCount, run.values(out), run.values(source), seed(run), run.dropout,
+      run.threads)
   }
 
   func backward(_ run: LayerRun) {
     guard let target = run.target(source, of: self) else { return }
     let count = run.batch * shape.blockedCount
     guard target.accumulate else {
-      return blan_k_dropout(count, target.pointer, run.gradient(out), seed(run), run.dropout, run.threads)
+      return blan_k_dropout(
+        first(run), count, target.pointer, run.gradient(out), seed(run), run.dropout, run.threads)
     }
-    blan_k_dropout(count, run.workspace, run.gradient(out), seed(run), run.dropout, run.threads)
+    blan_k_dropout(first(run), count, run.workspace, run.gradient(out), seed(run), run.dropout, run.threads)
     blan_k_accumulate(count, target.pointer, run.workspace, run.threads)
   }
 }

@@ -22,7 +22,7 @@ struct DecisionLoss: TrainingLayer {
     let entropy = CrossEntropy(
       labelSmoothing: run.weights.labelSmoothing, positiveWeights: run.weights.positiveWeights)
     let stride = ChannelBlock.padded(2 * attributes)
-    let share = 1 / Float(run.batch)
+    let share = 1 / Float(run.wholeBatch)
     let values = scores.map { UnsafePointer(run.values($0)) }
     let gradients = scores.map { score -> UnsafeMutablePointer<Float> in
       // Nothing else reads the scores.
@@ -56,7 +56,7 @@ struct DecisionLoss: TrainingLayer {
     let weights = run.values(fusion)
     let dWeights = run.gradient(fusion)
     if !run.accumulate { dWeights.update(repeating: 0, count: fusion.count) }
-    let scale = run.weights.gamma / Float(run.batch)
+    let scale = run.weights.gamma / Float(run.wholeBatch)
     let last = Network.levelCount
     var sum = 0.0
     for image in 0..<run.batch {
@@ -88,6 +88,6 @@ struct DecisionLoss: TrainingLayer {
         dWeights[last * attributes + attribute] += scale * gradient * (total.present - total.absent)
       }
     }
-    run.losses.losses.fusion = sum / Double(run.batch)
+    run.losses.losses.fusion = sum / Double(run.wholeBatch)
   }
 }

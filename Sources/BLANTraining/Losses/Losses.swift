@@ -15,6 +15,18 @@ public struct Losses: Sendable, Equatable, Codable {
 
   public init() {}
 
+  /// - Parameter terms: as ``terms`` has them.
+  init(terms: [Double]) {
+    let levels = Network.levelCount
+    classification = Array(terms[..<levels])
+    mutualInformation = Array(terms[levels..<2 * levels])
+    reconstruction = terms[2 * levels]
+    fusion = terms[2 * levels + 1]
+  }
+
+  /// All but the total.
+  var terms: [Double] { classification + mutualInformation + [reconstruction, fusion] }
+
   mutating func sum(weights: LossWeights) {
     total =
       classification.reduce(0, +) + Double(weights.alpha) * mutualInformation.reduce(0, +)

@@ -30,9 +30,11 @@ struct ReconstructionLoss: TrainingLayer {
   func backward(_ run: LayerRun) {
     var shape = shape(run.batch)
     let target = run.target(source.map, of: self)
-    run.losses.losses.reconstruction = blan_k_reconstruction(
-      &shape, run.values(source.map), run.pixels, run.values(weight), run.values(bias), run.weights.beta,
+    let share = Float(run.batch) / Float(run.wholeBatch)
+    let loss = blan_k_reconstruction(
+      &shape, run.values(source.map), run.pixels, run.values(weight), run.values(bias), share * run.weights.beta,
       target?.pointer, target?.accumulate ?? false, run.gradient(weight), run.gradient(bias), run.accumulate, nil,
       run.workspace, run.threads)
+    run.losses.losses.reconstruction = Double(run.batch) / Double(run.wholeBatch) * loss
   }
 }

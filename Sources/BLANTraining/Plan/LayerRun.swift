@@ -23,6 +23,11 @@ struct LayerRun {
   let losses: LossRecord
   /// What an explanation differentiates; nil in training.
   var explained: ScoreWeights?
+  /// The processes among which the batch is divided; nil where all of it is here.
+  var shared: SharedStep?
+
+  /// Images of all processes: what means are over.
+  var wholeBatch: Int { shared?.wholeBatch ?? batch }
 
   var workspace: UnsafeMutablePointer<Float> { memory.workspace.pointer }
 

@@ -152,10 +152,16 @@ extension Trainer {
   /// Whether the weights are no longer random.
   var hasLearnt: Bool { state.optimiserSteps > 0 || state.isFineTuning }
 
-  /// Writes a checkpoint: weights, optimiser, schedule, random state and the place in the data, whole or not at all.
+  /// Writes a checkpoint: weights, optimiser, schedule, random state and the place in the data, whole or not at all. It
+  /// does not tell how many processes trained. Every process calls this; the first one writes.
   ///
   /// - Throws: `BLANError.io`, naming the path and the reason.
-  public func save(to path: String) throws { try Checkpoint.write(self, to: path) }
+  public func save(to path: String) throws {
+    try collectPendingGradients()
+    try together {
+      if isFirst { try Checkpoint.write(self, to: path) }
+    }
+  }
 
   /// Writes a model file, whole or not at all.
   ///

@@ -10,9 +10,11 @@ struct CheckpointFolder {
 
   private let path: String
 
-  /// Makes the folder where it is missing (its parent must exist), and removes what a killed process left half-written.
-  init(_ path: String) throws {
+  /// Makes the folder where it is missing (its parent must exist), and removes what a killed process left half-written;
+  /// the process that `writes` does.
+  init(_ path: String, writes: Bool) throws {
     self.path = path
+    guard writes else { return }
     guard mkdir(path, 0o777) == 0 || errno == EEXIST else {
       throw BLANError.io("cannot make the folder \(path): \(systemError())")
     }

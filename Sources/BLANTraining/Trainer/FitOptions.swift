@@ -5,6 +5,7 @@ import BLANTensors
 /// `include/blan.h`.
 public struct FitOptions: Sendable {
   public var epochs = 14
+  /// Of all processes.
   public var batch = 64
   public var augmentation = Augmentation(mirror: true)
   /// Threads that read images; 0 for ``ThreadBudget/automatic()``.

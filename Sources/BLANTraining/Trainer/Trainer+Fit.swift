@@ -7,6 +7,9 @@ extension Trainer {
   /// A trainer read from `last.safetensors` of a run that was cancelled or broken off goes on where that was saved, bit
   /// for bit, given the same options and data. After a finished run another begins.
   ///
+  /// Several processes each read and train on their part of every batch, so that the run is one of a single process but
+  /// for rounding. All call this with the same data and options; the first one writes checkpoints.
+  ///
   /// - Parameters:
   ///   - train: its columns are matched with the trainer's attributes by name; one that it lacks counts as unknown.
   ///   - validation: nil for none.
@@ -18,12 +21,14 @@ extension Trainer {
     train: Dataset, validation: Dataset? = nil, options: FitOptions,
     progress: (TrainingProgress) -> Bool = { _ in true }
   ) throws {
-    try options.validate()
-    let names = configuration.attributes
-    let train = try train.selecting(names, unknownWhenAbsent: true)
-    let validation = try validation.map { try $0.selecting(names, unknownWhenAbsent: true) }
     try withoutActuallyEscaping(progress) { progress in
-      let run = try FittingRun(self, train, validation, options, progress)
+      let run = try together {
+        try options.validate()
+        let names = configuration.attributes
+        let train = try train.selecting(names, unknownWhenAbsent: true)
+        let validation = try validation.map { try $0.selecting(names, unknownWhenAbsent: true) }
+        return try FittingRun(self, train, validation, options, progress)
+      }
       try run.go()
     }
   }
@@ -37,6 +42,7 @@ private final class FittingRun {
   private let validationLoader: BatchLoader?
   private let folder: CheckpointFolder?
   private let tell: (TrainingProgress) -> Bool
+  private let smallest: Int
   private var run: RunState
   private var pace: Pace
 
@@ -47,7 +53,7 @@ private final class FittingRun {
     self.trainer = trainer
     self.options = options
     tell = progress
-    folder = try options.checkpoints.map { try CheckpointFolder($0) }
+    folder = try options.checkpoints.map { try CheckpointFolder($0, writes: trainer.isFirst) }
     let smallest = trainer.usesMutualInformation ? 2 : 1
     guard options.batch >= smallest, train.count >= smallest else {
       throw BLANError.invalidArgument(
@@ -56,13 +62,15 @@ private final class FittingRun {
     var reading = Self.reading(trainer, options, batch: options.batch)
     reading.shuffles = true
     reading.augmentation = options.augmentation
-    reading.minimumCount = smallest
+    // How many images of a batch can be read, all processes together find out.
+    reading.minimumCount = trainer.communicator == nil ? smallest : 0
     let skips = SkippedImages(train)
     reading.onSkipped = { item, error in skips.add(item, error) }
     loader = try BatchLoader(dataset: train, options: reading)
     self.skips = skips
+    self.smallest = smallest
     validationLoader = try validation.map { data in
-      var reading = Self.reading(trainer, options, batch: min(options.batch, 64))
+      var reading = Self.reading(trainer, options, batch: min(options.batch, 64 * Self.part(trainer).count))
       // Kept images of the training data come first; the rest of the memory is for these.
       reading.cacheBytes = options.cacheBytes / 4
       return try BatchLoader(dataset: data, options: reading)
@@ -75,9 +83,16 @@ private final class FittingRun {
   }
 
   private let skips: SkippedImages
+  private var skippedCount = 0
+
+  /// What this process reads of each batch.
+  private static func part(_ trainer: Trainer) -> LoaderOptions.Part {
+    trainer.communicator.map { LoaderOptions.Part(index: $0.group.rank, count: $0.group.size) } ?? .init()
+  }
 
   private static func reading(_ trainer: Trainer, _ options: FitOptions, batch: Int) -> LoaderOptions {
     var reading = LoaderOptions(size: trainer.configuration.inputSize, batch: batch)
+    reading.part = part(trainer)
     reading.mean = trainer.configuration.mean
     reading.std = trainer.configuration.std
     reading.seed = trainer.options.seed
@@ -105,6 +120,7 @@ private final class FittingRun {
   }
 
   func go() throws {
+    try checkOtherProcesses()
     trainer.state.run = run
     defer { loader.stop() }
     defer { validationLoader?.stop() }
@@ -123,19 +139,41 @@ private final class FittingRun {
     }
   }
 
+  /// All processes must go the same way through the same data.
+  private func checkOtherProcesses() throws {
+    guard let communicator = trainer.communicator else { return }
+    var digest = Digest()
+    digest.add(run.setting.data)
+    digest.add(validationLoader?.dataset.fingerprint ?? 0)
+    try communicator.expectSame(Double(digest.value), "images or labels")
+    digest = Digest()
+    for number in [options.epochs, options.batch, options.checkpointSteps, options.patience] {
+      digest.add(UInt64(bitPattern: Int64(number)))
+    }
+    digest.add(folder == nil ? 0 : 1)
+    digest.add(options.skipsUnreadable ? 1 : 0)
+    for byte in "\(options.augmentation)".utf8 { digest.add(UInt64(byte)) }
+    try communicator.expectSame(Double(digest.value), "number of epochs or other option of the run")
+  }
+
   // MARK: - Training
 
   private func trainEpoch() throws {
     try loader.start(epoch: run.firstEpoch + run.position.epoch, batch: run.position.batch)
     var sinceSave = 0
     pace.restart()
-    while let batch = try loader.next() {
+    while let batch = try trainer.together({ try loader.next() }) {
+      guard try Int(trainer.total([Double(batch.count)])[0]) >= smallest else {
+        run.position.batch = loader.position.batch
+        try tellSkipped()
+        continue
+      }
       let report = try trainer.step(pixels: batch.pixels.pointer, labels: batch.labels.pointer, batch: batch.count)
       run.position.batch = loader.position.batch
-      run.epochLosses.add(report.losses, weight: Double(batch.count))
-      run.epochImages += batch.count
+      run.epochLosses.add(report.losses, weight: Double(report.images))
+      run.epochImages += report.images
       trainer.state.run = run
-      pace.step(images: batch.count)
+      pace.step(images: report.images)
       sinceSave += 1
       try tellSkipped()
       var progress = progress(.step)
@@ -173,7 +211,7 @@ private final class FittingRun {
     progress.learningRate = trainer.state.learningRate
     progress.gradientNorm = trainer.state.gradientNorm
     progress.validation = result
-    if !tell(progress) {
+    if try !trainer.all(tell(progress)) {
       // The epoch is over: going on begins with the next.
       run.position = LoaderPosition(epoch: run.position.epoch + 1, batch: 0)
       run.epochLosses = Losses()
@@ -188,7 +226,7 @@ private final class FittingRun {
     guard let validationLoader else { return nil }
     let started = Pace.now()
     let weights = trainer.optimiser.average ?? trainer.store.values
-    let validation = Validation(configuration: trainer.configuration, threads: trainer.threads)
+    let validation = Validation(trainer)
     let result = try validation.run(trainer.store.source(weights), validationLoader) { done in
       var progress = progress(.validation)
       progress.validated = done
@@ -213,16 +251,18 @@ private final class FittingRun {
     progress.bestAccuracy = run.bestAccuracy
     progress.bestEpoch = run.bestEpoch
     progress.validationCount = validationLoader?.dataset.count ?? 0
-    progress.skipped = loader.skippedCount
+    progress.skipped = skippedCount
     return progress
   }
 
   private func tellOrCancel(_ progress: TrainingProgress) throws {
-    guard tell(progress) else { throw cancelled() }
+    guard try trainer.all(tell(progress)) else { throw cancelled() }
   }
 
   private func tellSkipped() throws {
-    for message in skips.take() {
+    let messages = try trainer.lines(skips.take())
+    skippedCount += messages.count
+    for message in messages {
       var progress = progress(.skipped)
       progress.message = message
       try tellOrCancel(progress)
@@ -247,7 +287,9 @@ private final class SkippedImages: @unchecked Sendable {
 
   init(_ dataset: Dataset) { self.dataset = dataset }
 
-  func add(_ item: Int, _ error: BLANError) { messages.append("image \(item): \(error.message)") }
+  func add(_ item: Int, _ error: BLANError) {
+    messages.append("image \(item): \(error.message.replacing("\n", with: " "))")
+  }
 
   func take() -> [String] {
     defer { messages.removeAll() }

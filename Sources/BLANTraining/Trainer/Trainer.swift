@@ -6,7 +6,7 @@ import CBLANKernels
 /// A network in training: weights, gradients, optimiser, schedule and random state.
 ///
 /// A step is the same bit for bit for the same seed, weights and batch, whatever the number of threads. A trainer belongs
-/// to one thread at a time.
+/// to one thread at a time. After ``join(_:)`` a batch is divided among processes.
 public final class Trainer {
   public let network: Network
   public let options: TrainingOptions
@@ -18,11 +18,16 @@ public final class Trainer {
   let plan: TrainingPlan
   let optimiser: Optimiser
   var state: TrainerState
+  /// The other processes; nil while training alone.
+  var communicator: Communicator?
+  var buckets: GradientBuckets?
   private var memory: TrainingMemory?
 
   /// What one step did.
   public struct StepReport: Sendable {
     public let losses: Losses
+    /// Of the batch, in all processes.
+    public let images: Int
     /// Adam's rate of the update that the step belongs to.
     public let learningRate: Double
     /// Norm of the gradient at the last update, before clipping.
@@ -53,21 +58,28 @@ public final class Trainer {
   /// - Parameters:
   ///   - pixels: batch x 3 x S x S normalised floats.
   ///   - labels: batch x N: 1 present, -1 absent, 0 unknown.
+  ///   - batch: images here: with several processes a part of the whole batch, whose order is that of ranks, and 0 in some
+  ///     of them is no fault.
   /// - Throws: `BLANError.invalidArgument` for an empty batch, a label out of range, or a single image where LMIM needs a
   ///   second; `.internal`, naming step and term, for a loss or gradient that is not finite: weights and running statistics
-  ///   are then as before, and gradients that waited for the next update are dropped; `.outOfMemory`.
+  ///   are then as before, and gradients that waited for the next update are dropped; `.outOfMemory`; with several
+  ///   processes what another one throws, and `.io` when a sum fails.
   @discardableResult
   public func step(pixels: UnsafePointer<Float>, labels: UnsafePointer<Int8>, batch: Int) throws -> StepReport {
-    try check(labels, batch: batch)
-    let run = try makeRun(pixels, labels, batch)
-    for layer in plan.layers { layer.forward(run) }
-    for index in plan.backwardOrder { plan.layers[index].backward(run) }
+    let memory = try together {
+      try check(labels, batch: batch)
+      return try self.memory(for: max(batch, 1))
+    }
+    let run = try makeRun(pixels, labels, batch, memory)
+    let isUpdate = state.pending + 1 == options.accumulate
+    forward(run)
+    backward(run, sums: isUpdate)
+    try combine(run)
     run.losses.losses.sum(weights: run.weights)
     let losses = run.losses.losses
     if let term = losses.nameOfNonFinite { throw notFinite("the loss term \(term)") }
 
     let rateFactor = rateFactor
-    let isUpdate = state.pending + 1 == options.accumulate
     let scale = 1 / Float(options.accumulate)
     var norm = state.gradientNorm
     if isUpdate {
@@ -87,18 +99,62 @@ public final class Trainer {
     state.batches += 1
     state.learningRate = Double(options.learningRate * rateFactor)
     state.gradientNorm = norm
-    let report = StepReport(losses: losses, learningRate: state.learningRate, gradientNorm: norm)
+    let report = StepReport(
+      losses: losses, images: run.wholeBatch, learningRate: state.learningRate, gradientNorm: norm)
     lastStep = report
     return report
   }
 
+  // MARK: - Passes
+
+  private func forward(_ run: LayerRun) {
+    for layer in plan.layers where run.batch > 0 || layer is BatchNormLayer { layer.forward(run) }
+  }
+
+  /// - Parameter sums: whether gradients are summed over processes, each as soon as it is complete.
+  private func backward(_ run: LayerRun, sums: Bool) {
+    if run.batch == 0, !run.accumulate { store.gradients.pointer.update(repeating: 0, count: store.count) }
+    var complete: [Range<Int>] = []
+    for (place, index) in plan.backwardOrder.enumerated() {
+      let layer = plan.layers[index]
+      // Without images there is nothing to do but to take part in what the other processes exchange.
+      if run.batch > 0 || layer is BatchNormLayer || layer is MutualInformationLoss { layer.backward(run) }
+      guard let shared = run.shared, let buckets, sums else { continue }
+      complete += buckets.parts[place]
+      // The sums of a batch norm are waited for: a bucket in front of them would hold up the pass.
+      if place + 1 < plan.backwardOrder.count,
+        let next = plan.layers[plan.backwardOrder[place + 1]] as? BatchNormLayer, next.synchronises(run)
+      {
+        continue
+      }
+      for part in complete { shared.communicator.begin(store.gradients.pointer + part.lowerBound, count: part.count) }
+      complete = []
+    }
+  }
+
+  /// Takes together what the processes have of losses and statistics, once all sums of gradients are done.
+  private func combine(_ run: LayerRun) throws {
+    guard let shared = run.shared else { return }
+    let communicator = shared.communicator
+    communicator.finish()
+    if !communicator.group.synchronisesBatchNorm {
+      let count = plan.statisticsCount
+      let rows = communicator.gather(count: count) { row in
+        row.update(from: run.memory.statistics.pointer, count: count)
+      }
+      for layer in plan.layers {
+        (layer as? BatchNormLayer)?.combineLocalStatistics(run, shared, rows: rows, stride: count)
+      }
+    }
+    run.losses.losses = Losses(terms: try total(run.losses.losses.terms))
+  }
+
   private func check(_ labels: UnsafePointer<Int8>, batch: Int) throws {
-    guard (1...65_536).contains(batch) else {
-      throw BLANError.invalidArgument("batch is \(batch); expected 1 to 65536")
+    let least = communicator == nil ? 1 : 0
+    guard (least...65_536).contains(batch) else {
+      throw BLANError.invalidArgument("batch is \(batch); expected \(least) to 65536")
     }
-    guard batch > 1 || !usesMutualInformation else {
-      throw BLANError.invalidArgument("a batch of 1 has no fake pair for LMIM; expected 2 images or alpha = 0")
-    }
+    if communicator == nil { try checkWhole(batch) }
     let attributes = configuration.attributes.count
     for index in 0..<batch * attributes where !(-1...1).contains(labels[index]) {
       throw BLANError.invalidArgument(
@@ -107,18 +163,30 @@ public final class Trainer {
     }
   }
 
+  private func checkWhole(_ batch: Int) throws {
+    guard batch > 1 || !usesMutualInformation else {
+      throw BLANError.invalidArgument(
+        "a batch of \(batch) has no fake pair for LMIM; expected 2 images or alpha = 0")
+    }
+    guard batch > 0 else { throw BLANError.invalidArgument("no process has an image") }
+  }
+
   var usesMutualInformation: Bool { options.alpha > 0 && configuration.variant.hasLMIM }
 
   private func makeRun(
-    _ pixels: UnsafePointer<Float>, _ labels: UnsafePointer<Int8>, _ batch: Int
+    _ pixels: UnsafePointer<Float>, _ labels: UnsafePointer<Int8>, _ batch: Int, _ memory: TrainingMemory
   ) throws -> LayerRun {
-    let memory = try memory(for: batch)
     memory.written.removeAll()
+    let shared = try communicator.map { communicator in
+      SharedStep(communicator: communicator, images: try communicator.gather([Double(batch)]).map { Int($0[0]) })
+    }
+    if let shared { try checkWhole(shared.wholeBatch) }
     var dropoutStream = RandomStream(seed: options.seed, key: "dropout/\(state.batches)")
     return LayerRun(
       plan: plan, store: store, memory: memory, batch: batch, threads: Int32(threads), pixels: pixels, labels: labels,
       weights: options.lossWeights, dropout: options.dropout, dropoutSeed: dropoutStream.next(),
-      frozenStatistics: freezesStatistics(batch: batch), accumulate: state.pending > 0, losses: LossRecord())
+      frozenStatistics: freezesStatistics(batch: shared?.wholeBatch ?? batch), accumulate: state.pending > 0,
+      losses: LossRecord(), shared: shared)
   }
 
   private func memory(for batch: Int) throws -> TrainingMemory {

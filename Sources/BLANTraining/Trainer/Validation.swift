@@ -11,15 +11,19 @@ public struct ValidationResult: Sendable, Equatable {
   public let accuracy: Double
 }
 
-/// Predicts a data set with the weights at hand and compares.
+/// Predicts a data set with the weights at hand and compares. Each of several processes does its part of every batch.
 struct Validation {
-  let configuration: Configuration
-  let threads: Int
+  private let trainer: Trainer
+  private var configuration: Configuration { trainer.configuration }
+
+  init(_ trainer: Trainer) { self.trainer = trainer }
 
   /// - Parameter progress: told of the images done; returns whether to go on.
   /// - Throws: `BLANError.cancelled` when `progress` says so; what reading and predicting throw.
   func run(_ source: some TensorSource, _ loader: BatchLoader, progress: (Int) -> Bool) throws -> ValidationResult {
-    let predictor = try Predictor(configuration: configuration, source: source, threads: threads)
+    let predictor = try trainer.together {
+      try Predictor(configuration: configuration, source: source, threads: trainer.threads)
+    }
     let attributes = configuration.attributes.count
     let probabilities = try AlignedBuffer<Float>(count: loader.options.batch * attributes)
     let logits = try AlignedBuffer<Float>(count: loader.options.batch * 2 * attributes)
@@ -30,8 +34,10 @@ struct Validation {
     var loss = 0.0
     var images = 0
     try loader.start(epoch: 0)
-    while let batch = try loader.next() {
-      try predictor.predict(batch.pixels.pointer, batch: batch.count, into: outputs)
+    while let batch = try trainer.together({ try loader.next() }) {
+      try trainer.together {
+        if batch.count > 0 { try predictor.predict(batch.pixels.pointer, batch: batch.count, into: outputs) }
+      }
       for image in 0..<batch.count {
         for attribute in 0..<attributes {
           let label = batch.labels.pointer[image * attributes + attribute]
@@ -45,8 +51,16 @@ struct Validation {
         }
       }
       images += batch.count
-      guard progress(images) else { throw BLANError.cancelled("validation was cancelled after \(images) images") }
+      let done = Int(try trainer.total([Double(images)])[0])
+      guard try trainer.all(progress(done)) else {
+        throw BLANError.cancelled("validation was cancelled after \(done) images")
+      }
     }
+    let totals = try trainer.total([loss, Double(images)] + known.map(Double.init) + correct.map(Double.init))
+    loss = totals[0]
+    images = Int(totals[1])
+    known = totals[2..<2 + attributes].map { Int($0) }
+    correct = totals[(2 + attributes)...].map { Int($0) }
     let shares = zip(correct, known).filter { $0.1 > 0 }.map { Double($0) / Double($1) }
     return ValidationResult(
       loss: images > 0 ? loss / Double(images) : .nan,

@@ -43,6 +43,15 @@ typedef struct blan_k_batch_norm_gradient {
 void blan_k_batch_norm_backward(const blan_k_norm_shape *shape, const blan_k_batch_norm_gradient *gradient,
                                 float *workspace, int threads);
 
+/* Backward in two halves, for a batch that lies in several places. The first sums over the pixels here: sums[0] = sum g,
+   sums[1] = sum g * xhat, each of channels rounded up to 16 floats; d_weight and d_bias receive them like those of
+   backward. The second takes their totals over all places, and `count` pixels of a channel there, for d_x and
+   d_residual. mean and inverse_std are the whole batch's; `frozen` does not occur. */
+void blan_k_batch_norm_backward_sums(const blan_k_norm_shape *shape, const blan_k_batch_norm_gradient *gradient,
+                                     float *sums, float *workspace, int threads);
+void blan_k_batch_norm_backward_totals(const blan_k_norm_shape *shape, const blan_k_batch_norm_gradient *gradient,
+                                       const float *totals, double count, float *workspace, int threads);
+
 /* The three again by plain loops, sums in double. */
 void blan_k_batch_norm_statistics_reference(const blan_k_norm_shape *shape, const float *x, float *mean,
                                             float *variance);

@@ -37,8 +37,10 @@ double blan_k_sum_of_squares(size_t count, const float *values, double *partial,
 void blan_k_accumulate(size_t count, float *sum, const float *term, int threads);
 
 /* out[i] = in[i] / (1 - probability) where element i is kept, else 0: forward on values, backward on gradients. Element
-   i is kept by a hash of seed and i, with probability 1 - probability (to 2^-24); 1 keeps none. out may be in. */
-void blan_k_dropout(size_t count, float *out, const float *in, uint64_t seed, float probability, int threads);
+   i is kept by a hash of seed and first + i, with probability 1 - probability (to 2^-24); 1 keeps none. `first`: elements
+   of the whole that lie before these, a multiple of 16. out may be in. */
+void blan_k_dropout(size_t first, size_t count, float *out, const float *in, uint64_t seed, float probability,
+                    int threads);
 
 void blan_k_adam_update_reference(size_t count, float *w, const float *gradient, float *m, float *v,
                                   const blan_k_adam *adam);
