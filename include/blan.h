@@ -625,6 +625,14 @@ enum {
     BLAN_STATISTICS_FROZEN = 2     /* batch norm normalises with the running statistics and leaves them alone */
 };
 
+/* Adds values[0..count - 1] up over all processes that train together, in place, and returns 0; anything else ends the
+   step with BLAN_ERROR_IO. Every process must come out with the same bits.
+
+   All calls of a trainer are made one after the other on one thread, which the trainer starts and which ends with it; the
+   same calls in the same order in every process. It runs while the thread that called the library computes: gradients are
+   summed in buckets during the backward pass. */
+typedef int (*blan_allreduce)(float *values, size_t count, void *user);
+
 /* What is trained and how. The defaults are the paper's (section 4.2). */
 typedef struct blan_train_options {
     size_t struct_size;
@@ -653,13 +661,18 @@ typedef struct blan_train_options {
     int32_t accumulate;      /* batches whose gradients are averaged for one optimiser step; at least 1 */
     const char *freeze;      /* prefixes of tensors that stay as they are, comma-separated, such as "encoder" */
     blan_statistics statistics;
+    blan_allreduce allreduce;  /* training by several processes together, see below; NULL = by this one alone */
+    void *allreduce_user;      /* passed to it */
+    int32_t rank, world_size;  /* of this process, from 0; processes. With one, allreduce is not called */
+    bool synchronised_batch_norm; /* batch norm normalises with the statistics of all processes' images together, which
+                                     costs two small sums a layer; otherwise with those of each process's own */
 } blan_train_options;
 
 #define BLAN_TRAIN_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
         sizeof(blan_train_options), NULL, NULL, NULL, NULL, 0, 0, 0, 0.1f, 0.1f, 1.0f, 0.5f, 0.0f, NULL, 1e-3f, 1e-4f, \
             0.9f, 0.999f, 1e-8f, 0.0f, 0.0f, 0.0f, BLAN_SCHEDULE_LINEAR, 0.1f, 0, 0, 1, NULL,                          \
-            BLAN_STATISTICS_AUTOMATIC                                                                                  \
+            BLAN_STATISTICS_AUTOMATIC, NULL, NULL, 0, 1, true                                                          \
     }
 
 /* The terms of Eq. 8, means over the batch, unweighted but for `total`. A term that the variant lacks is 0. */
@@ -672,8 +685,16 @@ typedef struct blan_losses {
 } blan_losses;
 
 /* Makes a trainer. From a checkpoint (`start`) everything that training needs comes from it; options then matter for
-   threads alone, and blan_trainer_fit goes on where it was saved. Returns INVALID_ARGUMENT, IO, FORMAT, SHAPE,
-   OUT_OF_MEMORY. */
+   threads and what begins with `allreduce` alone, and blan_trainer_fit goes on where it was saved. Returns
+   INVALID_ARGUMENT, IO, FORMAT, SHAPE, OUT_OF_MEMORY.
+
+   With `allreduce` a batch is divided among processes, in the order of their ranks, and training is that of one process
+   with the whole batch but for rounding (with synchronised_batch_norm; dropout, order and augmentation do not depend on
+   the number of processes, nor does a checkpoint). Every process makes the same calls of create, step, fit and save with
+   the same options and data: blan_trainer_step with its part of the batch, which may be empty; blan_trainer_fit reads its
+   part itself, `batch` being that of all processes, and the first process writes checkpoints. A fault of one process, or
+   its progress callback's end of a run, stops all: the others return the same status, and their message names the
+   process. */
 blan_status blan_trainer_create(const blan_train_options *options, blan_trainer **out);
 
 void blan_trainer_free(blan_trainer *trainer);

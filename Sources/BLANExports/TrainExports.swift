@@ -21,12 +21,20 @@ public func trainerCreate(
 ) -> blan_status {
   guarded(out) {
     let options = try blan_train_options.read(options)
-    let attributes = try names(
-      options.attributes, count: options.attribute_count, "attributes", countName: "attribute_count",
-      most: Configuration.maximumAttributeCount)
-    let trainer = try options.start == nil ? newTrainer(options, attributes) : startedTrainer(options, attributes)
+    guard let communicator = try options.communicator() else {
+      return TrainerHandle(try madeTrainer(options)).retained()
+    }
+    let trainer = try communicator.agree { try madeTrainer(options) }
+    try trainer.join(communicator)
     return TrainerHandle(trainer).retained()
   }
+}
+
+private func madeTrainer(_ options: blan_train_options) throws -> Trainer {
+  let attributes = try names(
+    options.attributes, count: options.attribute_count, "attributes", countName: "attribute_count",
+    most: Configuration.maximumAttributeCount)
+  return try options.start == nil ? newTrainer(options, attributes) : startedTrainer(options, attributes)
 }
 
 private func newTrainer(_ options: blan_train_options, _ attributes: [String]?) throws -> Trainer {

@@ -13,7 +13,8 @@ extension blan_train_options: Options {
       positive_weights: nil, learning_rate: 1e-3, fusion_learning_rate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8,
       weight_decay: 0, clip_norm: 0, average_decay: 0, schedule: blan_schedule(BLAN_SCHEDULE_LINEAR), final_rate: 0.1,
       warmup_steps: 0, total_steps: 0, accumulate: 1, freeze: nil,
-      statistics: blan_statistics(BLAN_STATISTICS_AUTOMATIC))
+      statistics: blan_statistics(BLAN_STATISTICS_AUTOMATIC), allreduce: nil, allreduce_user: nil, rank: 0, world_size: 1,
+      synchronised_batch_norm: true)
   }
 
   /// - Parameter attributes: of the network, as many as `positive_weights` has.
@@ -54,8 +55,30 @@ extension blan_train_options: Options {
     return training
   }
 
+  /// The other processes; nil where there are none.
+  func communicator() throws -> Communicator? {
+    guard let allreduce else {
+      guard rank == 0, world_size == 1 else {
+        throw BLANError.invalidArgument("world_size is \(world_size) and rank \(rank), but allreduce is NULL")
+      }
+      return nil
+    }
+    let user = AllreduceUser(pointer: allreduce_user)
+    let group = try ProcessGroup(
+      rank: Int(rank), size: Int(world_size), synchronisesBatchNorm: synchronised_batch_norm
+    ) { values, count in
+      allreduce(values, count, user.pointer)
+    }
+    return group.size == 1 ? nil : try Communicator(group)
+  }
+
   /// The number that a caller wrote: 0.999f stands for 0.999, not for the float nearest to it.
   private static func decimal(_ value: Float) -> Double { Double("\(value)") ?? Double(value) }
+}
+
+/// The caller's pointer. The header says on which thread it is used.
+private struct AllreduceUser: @unchecked Sendable {
+  let pointer: UnsafeMutableRawPointer?
 }
 
 extension blan_fit_options: Options {

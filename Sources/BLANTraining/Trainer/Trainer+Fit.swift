@@ -62,8 +62,7 @@ private final class FittingRun {
     var reading = Self.reading(trainer, options, batch: options.batch)
     reading.shuffles = true
     reading.augmentation = options.augmentation
-    // How many images of a batch can be read, all processes together find out.
-    reading.minimumCount = trainer.communicator == nil ? smallest : 0
+    if trainer.communicator == nil { reading.minimumCount = smallest }
     let skips = SkippedImages(train)
     reading.onSkipped = { item, error in skips.add(item, error) }
     loader = try BatchLoader(dataset: train, options: reading)
@@ -93,6 +92,8 @@ private final class FittingRun {
   private static func reading(_ trainer: Trainer, _ options: FitOptions, batch: Int) -> LoaderOptions {
     var reading = LoaderOptions(size: trainer.configuration.inputSize, batch: batch)
     reading.part = part(trainer)
+    // How many images of a batch can be read, all processes together find out.
+    reading.minimumCount = trainer.communicator == nil ? 1 : 0
     reading.mean = trainer.configuration.mean
     reading.std = trainer.configuration.std
     reading.seed = trainer.options.seed
