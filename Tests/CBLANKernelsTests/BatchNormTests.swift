@@ -195,6 +195,53 @@ import Testing
     }
   }
 
+  /// Two parts of the batch, their sums added, give what the whole gives.
+  @Test(arguments: shapes) func partsOfABatchMakeTheWhole(map: TensorShape) throws {
+    let layer = try Layer(map, seed: 50)
+    var whole = layer.shape
+    let out = try layer.forwardReference(relu: true, residual: false)
+    let padded = layer.mean.count
+    let row = layer.x.buffer.count / Self.batch
+    func results() throws -> (dX: AlignedBuffer<Float>, parameters: AlignedBuffer<Float>) {
+      (try poisoned(layer.x.buffer.count), try poisoned(2 * padded))
+    }
+    func gradient(_ to: (dX: AlignedBuffer<Float>, parameters: AlignedBuffer<Float>), first: Int)
+      -> blan_k_batch_norm_gradient
+    {
+      var gradient = layer.gradient(relu: true, out: out)
+      gradient.d_out += first * row
+      gradient.out += first * row
+      gradient.x += first * row
+      gradient.d_x = to.dX.pointer + first * row
+      (gradient.d_weight, gradient.d_bias) = (to.parameters.pointer, to.parameters.pointer + padded)
+      return gradient
+    }
+    let expected = try results()
+    var reference = gradient(expected, first: 0)
+    blan_k_batch_norm_backward_reference(&whole, &reference)
+    try expect("\(map)", matches: [expected.dX, expected.parameters], within: 3e-6) { threads in
+      let actual = try results()
+      let workspace = try layer.workspace()
+      let totals = try AlignedBuffer<Float>(count: 2 * padded)
+      let sum = try AlignedBuffer<Float>(count: 2 * padded)
+      let parts = [(first: 0, images: 1), (first: 1, images: Self.batch - 1)]
+      for part in parts {
+        var shape = blan_k_norm_shape(batch: part.images, channels: map.channels, area: map.area)
+        var gradient = gradient(actual, first: part.first)
+        gradient.accumulate_parameters = part.first > 0
+        blan_k_batch_norm_backward_sums(&shape, &gradient, sum.pointer, workspace.pointer, threads)
+        for index in 0..<sum.count { totals.pointer[index] += sum.pointer[index] }
+      }
+      for part in parts {
+        var shape = blan_k_norm_shape(batch: part.images, channels: map.channels, area: map.area)
+        var gradient = gradient(actual, first: part.first)
+        blan_k_batch_norm_backward_totals(
+          &shape, &gradient, totals.pointer, Double(Self.batch * map.area), workspace.pointer, threads)
+      }
+      return [actual.dX, actual.parameters]
+    }
+  }
+
   /// The two ways in which the gradient may overwrite what it comes from.
   @Test(arguments: shapes) func gradientsMayTakeThePlaceOfDOut(map: TensorShape) throws {
     let layer = try Layer(map, seed: 47)

@@ -195,6 +195,15 @@ import Testing
     let back = try AlignedBuffer<Float>(count: count)
     blan_k_dropout(0, count, out.pointer, values.pointer, 99, 0.25, 2)
     blan_k_dropout(0, count, back.pointer, gradient.pointer, 99, 0.25, 1)
+    // A part has the mask of its place in the whole, wherever the pieces of the work end.
+    for first in [16, 16_384 - 32, 16_384, 40_000] {
+      let whole = try CBLANKernelsTests.noise(first + count, &noise)
+      let masked = try copy(whole)
+      blan_k_dropout(0, first + count, masked.pointer, whole.pointer, 99, 0.25, 2)
+      blan_k_dropout(first, count, out.pointer, whole.pointer + first, 99, 0.25, 2)
+      #expect((0..<count).allSatisfy { out.pointer[$0] == masked.pointer[first + $0] }, "from \(first)")
+    }
+    blan_k_dropout(0, count, out.pointer, values.pointer, 99, 0.25, 2)
     let worst = (0..<count).filter { values.pointer[$0] != 0 }.reduce(Float(0)) {
       max($0, abs(back.pointer[$1] - out.pointer[$1] / values.pointer[$1] * gradient.pointer[$1]))
     }

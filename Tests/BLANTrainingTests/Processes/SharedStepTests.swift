@@ -14,10 +14,10 @@ import Testing
     var statistics = StatisticsMode.batch
   }
 
-  /// Small steps, and no division of small gradients by their own size: otherwise rounding grows tenfold with each step,
-  /// in one process as in several.
+  /// Small steps: otherwise rounding grows tenfold with each step on a batch of noise, in one process as in several.
   static func calm(_ options: inout TrainingOptions) {
-    options.learningRate = 1e-5
+    options.learningRate = 1e-6
+    options.fusionLearningRate = 1e-6
     options.epsilon = 1e-3
   }
 
@@ -26,12 +26,15 @@ import Testing
     var losses: [Losses] = []
     var norms: [Double] = []
     var values: [Float] = []
+    /// Adam's first: of the gradients of all steps.
+    var moments: [Float] = []
     var running: [String: [Float]] = [:]
   }
 
   private static func outcome(_ reports: [Trainer.StepReport], _ trainer: Trainer) -> Outcome {
     var outcome = Outcome(
-      losses: reports.map(\.losses), norms: reports.map(\.gradientNorm), values: Array(trainer.store.values.elements))
+      losses: reports.map(\.losses), norms: reports.map(\.gradientNorm), values: Array(trainer.store.values.elements),
+      moments: Array(trainer.optimiser.first.elements))
     for (parameter, slot) in zip(trainer.store.parameters, trainer.store.slots)
     where parameter.role == .runningMean || parameter.role == .runningVariance {
       outcome.running[parameter.name] = Array(outcome.values[slot.offset..<slot.offset + slot.count])
@@ -40,7 +43,7 @@ import Testing
   }
 
   static let cases: [Case] = [
-    Case(images: [[2, 2], [2, 2], [2, 2]]), Case(images: [[1, 3], [3, 1]]), Case(images: [[1, 1, 1, 1], [1, 1, 1, 1]]),
+    Case(images: [[2, 2], [2, 2]]), Case(images: [[1, 3], [3, 1]]), Case(images: [[1, 1, 1, 1], [1, 1, 1, 1]]),
     Case(images: [[0, 3, 1], [4, 0, 0], [0, 0, 2]]), Case(images: [[2, 1], [1, 2], [2, 2], [1, 1]], accumulate: 2),
     Case(images: [[2, 2], [0, 4]], variant: .encoder),
     Case(images: [[2, 2], [2, 2]], variant: .encoder, statistics: .frozen),
@@ -57,8 +60,6 @@ import Testing
     let alone = try training.trainer(change)
     let expected = Self.outcome(
       try c.images.map { try training.step(alone, images: 0..<$0.reduce(0, +)) }, alone)
-    let start = try Array(training.trainer(change).store.values.elements)
-    let way = { (outcome: Outcome) in zip(outcome.values, start).map { $0 - $1 } }
     let group = ThreadGroup(c.images[0].count)
     let outcomes = try group.run { communicator in
       let trainer = try training.trainer(threads: 1, change)
@@ -79,7 +80,7 @@ import Testing
       }
       for (norm, single) in zip(outcome.norms, expected.norms) { #expect(abs(norm - single) <= 1e-3 * single) }
       #expect(Self.distance(outcome.values, expected.values) <= 1e-4)
-      #expect(Self.distance(way(outcome), way(expected)) <= 1e-2)
+      #expect(Self.distance(outcome.moments, expected.moments) <= 1e-3)
       for (name, values) in outcome.running {
         #expect(Self.distance(values, expected.running[name] ?? []) <= 1e-4, "\(name)")
       }

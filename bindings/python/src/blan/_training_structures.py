@@ -20,6 +20,9 @@ from ctypes import (
 
 from ._structures import NetworkOptions
 
+Allreduce = CFUNCTYPE(c_int, POINTER(c_float), c_size_t, c_void_p)
+"""blan_allreduce."""
+
 
 class TrainOptions(ctypes.Structure):
     """blan_train_options."""
@@ -54,6 +57,11 @@ class TrainOptions(ctypes.Structure):
         ("accumulate", c_int32),
         ("freeze", c_char_p),
         ("statistics", c_int32),
+        ("allreduce", Allreduce),
+        ("allreduce_user", c_void_p),
+        ("rank", c_int32),
+        ("world_size", c_int32),
+        ("synchronised_batch_norm", c_bool),
     )
 
 

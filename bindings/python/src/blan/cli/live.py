@@ -108,6 +108,13 @@ class Quiet:
         stderr().print(escape(text), soft_wrap=True)
 
 
+class Silent(Quiet):
+    """Shows nothing at all: another process does."""
+
+    def say(self, text: str) -> None:
+        """Passes over it."""
+
+
 class Plain(Quiet):
     """A line for each epoch, and one about the steps now and then."""
 

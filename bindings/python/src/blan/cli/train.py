@@ -9,12 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from ..bundled import default_model_path
+from ..errors import BlanError
 from ..training import config
+from ..training.processes import Processes, world
 from ..training.run import LAST, MODEL, REPORT, Result, Run
 from ..training.settings import FIELDS, FINETUNING, merged
 from .console import note, warn
 from .interrupts import Interrupts
-from .live import Display, display, percent
+from .live import Display, Silent, display, percent
 from .setting_flags import with_presets, with_settings
 
 TRAIN_EXAMPLES = """\b
@@ -22,6 +24,7 @@ Examples:
   blan train celeba/ --out runs/first --width 16 --input-size 128
   blan train photos.csv --out runs/own --augment light --patience 5
   blan train --out runs/first --resume
+  mpirun -n 4 blan train celeba/ --out runs/shared
 """
 
 FINETUNE_EXAMPLES = """\b
@@ -64,6 +67,9 @@ def train(
 
     Ctrl-C stops after the step with a checkpoint, and --resume goes on as if nothing had happened; a second Ctrl-C ends
     at once.
+
+    Under mpirun (pip install 'blan[mpi]') the processes share each batch: the result is that of one process, and a run
+    may be resumed with another number of them. docs/scale.md tells more.
     """
     named = {} if data is None else {"data": data}
     _run(out, layered(config, {**given, **named}), resume, quiet, {})
@@ -119,11 +125,36 @@ def fit(run: Run, shown: Display) -> Result:
 
 
 def _run(out: Path, given: Mapping[str, Any], resume: bool, quiet: bool, defaults: Mapping[str, Any]) -> None:
-    with Run(out, given, resume=resume, defaults=defaults) as run:
+    processes = world()
+    if processes is None:
+        _run_alone(out, given, resume, quiet, defaults)
+        return
+    try:
+        with processes.ending_together():
+            if processes.rank == 0:
+                _run_alone(out, given, resume, quiet, defaults, processes)
+            else:
+                with Run(out, given, resume=resume, defaults=defaults, processes=processes) as run:
+                    fit(run, Silent())
+    except BlanError as error:
+        if processes.rank == 0:
+            raise
+        raise typer.Exit(1) from error  # the first process tells
+
+
+def _run_alone(
+    out: Path,
+    given: Mapping[str, Any],
+    resume: bool,
+    quiet: bool,
+    defaults: Mapping[str, Any],
+    processes: Processes | None = None,
+) -> None:
+    with Run(out, given, resume=resume, defaults=defaults, processes=processes) as run:
         for text in run.notes:
             warn(text)
         if not quiet:
-            note(_about(run))
+            note(_about(run) + ("" if processes is None else f"; {processes.size} processes"))
         result = fit(run, display(quiet))
         run.report()
         if not result.finished:

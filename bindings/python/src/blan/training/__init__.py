@@ -2,6 +2,7 @@
 
 from .data import balanced_weights
 from .finetuning import FineTuned, finetune
+from .processes import Processes
 from .progress import History, Losses, Progress
 from .run import Result, Run
 from .settings import Settings, resolve
@@ -11,6 +12,7 @@ __all__ = [
     "FineTuned",
     "History",
     "Losses",
+    "Processes",
     "Progress",
     "Result",
     "Run",

@@ -44,10 +44,16 @@ def deferred_interrupt() -> Iterator[Interrupt]:
 
 
 class Listener:
-    """The C callback of one `fit`: passes progress on, and keeps what ended the run."""
+    """The C callback of one `fit`: passes progress on, and keeps what ended the run.
 
-    def __init__(self, on_progress: OnProgress | None, interrupt: Interrupt) -> None:
-        self._on_progress, self._interrupt = on_progress, interrupt
+    Args:
+        on_progress: whom to pass it on to.
+        interrupt: whether Ctrl-C came.
+        shared: whether another process may have stopped the run.
+    """
+
+    def __init__(self, on_progress: OnProgress | None, interrupt: Interrupt, *, shared: bool = False) -> None:
+        self._on_progress, self._interrupt, self._shared = on_progress, interrupt, shared
         self._history = History()
         self._error: BaseException | None = None
 
@@ -71,6 +77,7 @@ class Listener:
         except CancelledError:
             if self._interrupt.requested:
                 raise KeyboardInterrupt from None
-            if not self._history.cancelled:
+            if not (self._history.cancelled or self._shared):
                 raise
+            self._history.cancelled = True  # perhaps by another process
         return self._history

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from .. import _training_structures as _structures
 from ..creation import AttentionOrder, network_options
 from ..errors import InvalidArgumentError
+from .processes import Sums, shared_options
 
 Schedule: TypeAlias = Literal["linear", "cosine", "constant"]
 Statistics: TypeAlias = Literal["automatic", "batch", "frozen"]
@@ -52,6 +53,8 @@ def train_options(
     accumulate: int,
     freeze: str | Iterable[str],
     statistics: Statistics,
+    synchronised_batch_norm: bool,
+    comm: Sums | None,
 ) -> _structures.TrainOptions:
     """A blan_train_options; `Trainer` explains the keywords. The struct keeps what it points at alive."""
     options = _structures.TrainOptions(ctypes.sizeof(_structures.TrainOptions))
@@ -81,6 +84,7 @@ def train_options(
     prefixes = [freeze] if isinstance(freeze, str) else list(freeze)
     options.freeze = ",".join(prefixes).encode() or None
     options.statistics = chosen("statistics", statistics, _STATISTICS)
+    shared_options(options, comm, synchronised_batch_norm)
     return options
 
 

@@ -24,6 +24,7 @@ from . import config, page
 from .board import Board
 from .data import balanced_weights, open_parts
 from .log import EPOCH_COLUMNS, STEP_COLUMNS, Log, read_rows, row_of
+from .processes import Processes, from_first, together
 from .progress import History, OnProgress, Progress
 from .settings import FIELDS, Settings, merged, resolve
 from .trainer import Trainer
@@ -59,6 +60,7 @@ class Run:
         given: settings by name, as `resolve` takes them, over those of the folder or the defaults.
         resume: go on with the run in the folder, or begin where there is none; otherwise a run there is an error.
         defaults: of a new run, where they differ from those of `Settings`.
+        processes: those that train together: each makes a `Run` of its own, and the first one writes; None = one.
 
     Raises:
         InvalidArgumentError: the folder holds a run and `resume` is False, another process works in it, a setting is
@@ -79,26 +81,32 @@ class Run:
         *,
         resume: bool = False,
         defaults: Mapping[str, Any] = MappingProxyType({}),
+        processes: Processes | None = None,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()
+        self._processes = processes
+        self._lock = contextlib.ExitStack()
+        try:
+            self._exists, self.settings = from_first(processes, lambda: self._begun(given, resume, defaults))
+            self.history = History()
+            self.parts = together(processes, lambda: open_parts(self.settings))
+            self.notes = from_first(processes, self._recorded)
+        except BaseException:
+            self.close()
+            raise
+
+    def _begun(self, given: Mapping[str, Any], resume: bool, defaults: Mapping[str, Any]) -> tuple[bool, Settings]:
+        """Locks the folder; whether it holds a run, and the settings."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileError(f"cannot make {self.folder}: {error.strerror}") from error
-        self._lock = contextlib.ExitStack()
         self._lock.enter_context(_locked(self.folder))
-        try:
-            self._exists = self._found(resume)
-            settings = self._resumed(given) if self._exists else _described(resolve(defaults, given))
-            self.settings = _absolute(settings)
-            if not self.settings.data:
-                raise InvalidArgumentError("no data set is named")
-            self.history = History()
-            self.parts = open_parts(self.settings)
-            self.notes = self._recorded()
-        except BaseException:
-            self.close()
-            raise
+        exists = self._found(resume)
+        settings = _absolute(self._resumed(given) if exists else _described(resolve(defaults, given)))
+        if not settings.data:
+            raise InvalidArgumentError("no data set is named")
+        return exists, settings
 
     def _found(self, resume: bool) -> bool:
         """Whether the folder holds a run, which must then be wanted."""
@@ -131,18 +139,18 @@ class Run:
         Raises:
             BlanError: what `Trainer.fit` raises; checkpoint and logs are kept.
         """
-        standing = self.result()
+        standing = from_first(self._processes, self.result)
         if standing is not None and standing.finished:
             return standing
         with self._trainer() as trainer:
-            if not self._all_trained(trainer):
+            if not from_first(self._processes, lambda: self._all_trained(trainer)):
                 self._fit(trainer, on_progress)
-        if self.path(BEST).exists():
-            with Trainer.resume(self.path(BEST), threads=self.settings.threads) as best:
-                best.export(self.path(MODEL), self.settings.storage)  # type: ignore[arg-type]
-        return self._ended()
+        return from_first(self._processes, self._ended)
 
     def _fit(self, trainer: Trainer, on_progress: OnProgress | None) -> None:
+        if self._processes is not None and self._processes.rank > 0:
+            self._fit_parts(trainer, on_progress)
+            return
         with contextlib.ExitStack() as stack:
             steps = stack.enter_context(Log(self.path(STEPS), STEP_COLUMNS, "step"))
             epochs = stack.enter_context(Log(self.path(EPOCHS), EPOCH_COLUMNS, "epoch"))
@@ -155,13 +163,16 @@ class Run:
                     board.add(progress)
                 return True if on_progress is None else on_progress(progress)
 
-            self.history = trainer.fit(
-                self.parts.train,
-                self.parts.validation,
-                checkpoints=self.folder,
-                on_progress=listen,
-                **self.settings.fit_options(),
-            )
+            self._fit_parts(trainer, listen)
+
+    def _fit_parts(self, trainer: Trainer, on_progress: OnProgress | None) -> None:
+        self.history = trainer.fit(
+            self.parts.train,
+            self.parts.validation,
+            checkpoints=self.folder,
+            on_progress=on_progress,
+            **self.settings.fit_options(),
+        )
 
     def report(self) -> Path:
         """Evaluates the exported model on the validation part, if the run is finished, and writes report.html.
@@ -202,11 +213,19 @@ class Run:
 
     def _trainer(self) -> Trainer:
         last = self.path(LAST)
-        if self._exists and last.exists():
-            return Trainer.resume(last, threads=self.settings.threads)
+        if from_first(self._processes, lambda: self._exists and last.exists()):
+            return Trainer.resume(
+                last,
+                threads=self.settings.threads,
+                synchronised_batch_norm=self.settings.synchronised_batch_norm,
+                comm=self._processes,
+            )
         weights = balanced_weights(self.parts.train) if self.settings.balanced else None
         return Trainer(
-            attributes=self.parts.train.attributes, positive_weights=weights, **self.settings.trainer_options()
+            attributes=self.parts.train.attributes,
+            positive_weights=weights,
+            comm=self._processes,
+            **self.settings.trainer_options(),
         )
 
     def _resumed(self, given: Mapping[str, Any]) -> Settings:
@@ -229,6 +248,7 @@ class Run:
             "version": runtime.version,
             "instruction_set": runtime.instruction_set,
             "threads": self.settings.threads or library().blan_default_threads(),
+            "processes": 1 if self._processes is None else self._processes.size,
             "seed": self.settings.seed,
             "data_hash": self.parts.hash(),
             "train_images": len(self.parts.train),
@@ -244,13 +264,17 @@ class Run:
             notes = [
                 f"{name.replace('_', ' ')} is {record[name]}, but was {earlier.get(name)} when the run began: "
                 "the weights may differ in their last digits from an uninterrupted run's"
-                for name in ("version", "instruction_set", "threads")
-                if earlier.get(name) != record[name]
+                for name in ("version", "instruction_set", "threads", "processes")
+                if earlier.get(name, 1 if name == "processes" else None) != record[name]
             ]
         config.write(self.path(SETTINGS), self.settings, record)
         return notes
 
     def _ended(self) -> Result:
+        """Exports the best weights so far, and notes how the run stands."""
+        if self.path(BEST).exists():
+            with Trainer.resume(self.path(BEST), threads=self.settings.threads) as best:
+                best.export(self.path(MODEL), self.settings.storage)  # type: ignore[arg-type]
         rows = self.epochs()
         best = float(rows[-1]["best_accuracy"]) if rows else math.nan
         result = Result(

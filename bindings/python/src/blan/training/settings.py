@@ -85,7 +85,7 @@ class Settings:
     balanced: bool = _setting(LOSS, "Weigh present labels of rare attributes up, common ones down.", False)
 
     epochs: int = _setting(OPTIMISER, "Passes over the training images.", 14, low=1)
-    batch: int = _setting(OPTIMISER, "Images of a step.", 64, low=1)
+    batch: int = _setting(OPTIMISER, "Images of a step, in all processes.", 64, low=1)
     accumulate: int = _setting(OPTIMISER, "Batches whose gradients make one update.", 1, low=1)
     learning_rate: float = _setting(OPTIMISER, "Adam's.", 1e-3, low=0, flags=("--lr", "--learning-rate"))
     fusion_learning_rate: float = _setting(
@@ -110,6 +110,9 @@ class Settings:
         "Batch norm statistics; automatic freezes them for fine-tuning with fewer than 16 images a batch.",
         "automatic",
         choices=("automatic", "batch", "frozen"),
+    )
+    synchronised_batch_norm: bool = _setting(
+        OPTIMISER, "Under mpirun, batch norm over all processes' images together, not over each one's own.", True
     )
     patience: int = _setting(OPTIMISER, "Epochs without a better validation after which to stop; 0 = never.", 0, low=0)
 
@@ -145,7 +148,7 @@ class Settings:
         same = (
             "width input_size variant attention threads seed alpha beta gamma dropout label_smoothing learning_rate "
             "fusion_learning_rate weight_decay clip_norm average_decay schedule final_rate warmup_steps accumulate "
-            "freeze statistics"
+            "freeze statistics synchronised_batch_norm"
         )
         return self._named(same) | {"start": self.start or None, "encoder": self.encoder or None}
 

@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from ..errors import InvalidArgumentError, ShapeError
 from . import options as _options
 from .listener import Listener, deferred_interrupt
 from .options import PositiveWeights, Schedule, Statistics, Storage
+from .processes import Sums, processes_of
 from .progress import History, Losses, OnProgress
 
 if TYPE_CHECKING:
@@ -67,6 +68,12 @@ class Trainer:
         freeze: prefixes of tensors that stay as they are, such as "encoder"; comma-separated, or several strings.
         statistics: batch norm normalises with the "batch" (and updates the running statistics), or with the "frozen"
             running ones; "automatic" freezes them for fine-tuning with batches of fewer than 16 images.
+        synchronised_batch_norm: with `comm`, batch norm normalises with the statistics of all processes' images
+            together; otherwise with those of each process's own.
+        comm: the processes that train together: an mpi4py communicator (``pip install 'blan[mpi]'``) or an object like
+            `blan.training.Processes`; None = this one alone. Every process makes the same trainer and the same calls of
+            `step`, `fit` and `save`: `step` with its part of the batch, in the order of ranks, which may be empty;
+            `fit` reads its part itself. The weights are those of one process with the whole batch, but for rounding.
 
     Raises:
         InvalidArgumentError: an option out of range.
@@ -109,7 +116,10 @@ class Trainer:
         accumulate: int = 1,
         freeze: str | Iterable[str] = (),
         statistics: Statistics = "automatic",
+        synchronised_batch_norm: bool = True,
+        comm: Any = None,
     ) -> None:
+        self._share(comm)
         with contextlib.nullcontext() if encoder is None else readable_encoder(encoder) as file:
             self._create(
                 _options.train_options(
@@ -142,20 +152,35 @@ class Trainer:
                     accumulate=accumulate,
                     freeze=freeze,
                     statistics=statistics,
+                    synchronised_batch_norm=synchronised_batch_norm,
+                    comm=self._sums,
                 )
             )
 
     @classmethod
-    def resume(cls, checkpoint: str | os.PathLike[str], *, threads: int = 0) -> Trainer:
+    def resume(
+        cls,
+        checkpoint: str | os.PathLike[str],
+        *,
+        threads: int = 0,
+        synchronised_batch_norm: bool = True,
+        comm: Any = None,
+    ) -> Trainer:
         """A trainer that stands where a checkpoint was saved; `fit` then goes on from there.
 
-        Continuing bit for bit needs the same data, the same options of `fit` and the same number of threads.
+        Continuing bit for bit needs the same data, the same options of `fit` and the same number of threads and
+        processes; any other number of processes will do as well.
         """
-        return cls(checkpoint, threads=threads)
+        return cls(checkpoint, threads=threads, synchronised_batch_norm=synchronised_batch_norm, comm=comm)
+
+    def _share(self, comm: Any) -> None:
+        processes = processes_of(comm)
+        self._sums = None if processes is None else Sums(processes)
 
     def _create(self, options: _structures.TrainOptions) -> None:
         out = ctypes.c_void_p()
-        check(library().blan_trainer_create(ctypes.byref(options), ctypes.byref(out)))
+        with self._explaining():
+            check(library().blan_trainer_create(ctypes.byref(options), ctypes.byref(out)))
         self._pointer: ctypes.c_void_p | None = out
         self._finalizer = weakref.finalize(self, library().blan_trainer_free, out)
         self._finalizer.atexit = False
@@ -188,7 +213,7 @@ class Trainer:
         if truth.shape != (len(images), len(self.names)):
             raise ShapeError(f"labels have shape {truth.shape}; expected {(len(images), len(self.names))}")
         losses = _structures.Losses()
-        with self._open() as pointer:
+        with self._open() as pointer, self._explaining():
             pointers = _batch.floats(images), truth.ctypes.data_as(ctypes.POINTER(ctypes.c_int8))
             check(library().blan_trainer_step(pointer, *pointers, len(images), ctypes.byref(losses)))
         return Losses.of(losses)
@@ -224,7 +249,7 @@ class Trainer:
             train: the images to train on.
             validation: the images to validate on.
             epochs: over the training data.
-            batch: images of a step.
+            batch: images of a step, in all processes.
             mirror: mirror images at random, left and right.
             shift: crop jitter: greatest move to each side, as a share of the side, 0 to 0.5.
             zoom: scale between 1 / (1 + zoom) and 1 + zoom, 0 to 1.
@@ -268,9 +293,9 @@ class Trainer:
             checkpoint_steps=checkpoint_steps,
             patience=patience,
         )
-        with self._open() as pointer, contextlib.ExitStack() as stack:
+        with self._open() as pointer, self._explaining(), contextlib.ExitStack() as stack:
             data = [None if part is None else part.pointer for part in (train, validation)]
-            listener = Listener(on_progress, stack.enter_context(deferred_interrupt()))
+            listener = Listener(on_progress, stack.enter_context(deferred_interrupt()), shared=self._sums is not None)
             callback = _structures.ProgressCallback(listener)
             c_options.progress = callback
             status = library().blan_trainer_fit(pointer, *data, ctypes.byref(c_options))
@@ -279,9 +304,9 @@ class Trainer:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a checkpoint: weights, optimiser, schedule, random state and the place in the data.
 
-        It appears whole or not at all.
+        It appears whole or not at all. Of several processes the first one writes, while all call this.
         """
-        with self._open() as pointer:
+        with self._open() as pointer, self._explaining():
             check(library().blan_trainer_save(pointer, os.fsencode(path)))
 
     def export(
@@ -350,6 +375,9 @@ class Trainer:
         with self._open():
             self._pointer = None
             self._finalizer()
+
+    def _explaining(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._sums is None else self._sums.explaining()
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[ctypes.c_void_p]:
