@@ -87,10 +87,11 @@ quickstart() {
   scripts/quickstart.sh >build/quickstart.txt && grep -q Smiling build/quickstart.txt && [ -s build/quickstart.html ]
 }
 
-check "Debian packages" scripts/install-packages.sh chromium # a browser for the tests of pages
+check "Debian packages" scripts/install-packages.sh chromium openmpi-bin libopenmpi-dev # a browser; several processes
 gstreamer=(libgstreamer-plugins-base1.0-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
 check "Debian packages" scripts/install-packages.sh "${gstreamer[@]}"
 requirements=(scripts/requirements.txt)
+[ $quick -eq 1 ] || requirements+=(scripts/requirements-ray.txt)
 [ $with_torch -eq 0 ] || requirements+=(scripts/requirements-torch.txt)
 check "Python environment" scripts/python-environment.sh "${requirements[@]}"
 check "Swift style (swift format)" swift_style

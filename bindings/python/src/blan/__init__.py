@@ -9,6 +9,7 @@
 Importing the package loads nothing, starts no thread and writes nothing; the library is loaded at the first call.
 """
 
+from . import scoring
 from .alignment import align_face
 from .bundled import default_detector_path, default_model_path
 from .creation import import_encoder, init
@@ -90,6 +91,7 @@ __all__ = [
     "overlay",
     "quantize",
     "read_image",
+    "scoring",
     "system",
     "write_contact_sheet",
     "write_evaluation",

@@ -22,6 +22,7 @@ from . import (
     init,
     predict,
     quantize,
+    score,
     serve,
     train,
     video,
@@ -65,6 +66,7 @@ app.command("import-encoder")(encoder.import_encoder)
 app.command("export", epilog=export.EXAMPLES)(export.export)
 app.command("index", epilog=index.EXAMPLES)(index.index)
 app.command("find", epilog=find.EXAMPLES)(find.find)
+app.command("score", epilog=score.EXAMPLES)(score.score)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("quantize", epilog=quantize.EXAMPLES)(quantize.quantize)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)

@@ -127,29 +127,32 @@ def fit(run: Run, shown: Display) -> Result:
 def _run(out: Path, given: Mapping[str, Any], resume: bool, quiet: bool, defaults: Mapping[str, Any]) -> None:
     processes = world()
     if processes is None:
-        _run_alone(out, given, resume, quiet, defaults)
-        return
-    try:
-        with processes.ending_together():
+        finished = _shown(out, given, resume, quiet, defaults)
+    else:
+        try:
+            with processes.ending_together():
+                if processes.rank == 0:
+                    finished = _shown(out, given, resume, quiet, defaults, processes)
+                else:
+                    with Run(out, given, resume=resume, defaults=defaults, processes=processes) as run:
+                        finished = fit(run, Silent()).finished
+        except BlanError as error:
             if processes.rank == 0:
-                _run_alone(out, given, resume, quiet, defaults, processes)
-            else:
-                with Run(out, given, resume=resume, defaults=defaults, processes=processes) as run:
-                    fit(run, Silent())
-    except BlanError as error:
-        if processes.rank == 0:
-            raise
-        raise typer.Exit(1) from error  # the first process tells
+                raise
+            raise typer.Exit(1) from error  # the first process tells
+    if not finished:
+        raise typer.Exit(130)
 
 
-def _run_alone(
+def _shown(
     out: Path,
     given: Mapping[str, Any],
     resume: bool,
     quiet: bool,
     defaults: Mapping[str, Any],
     processes: Processes | None = None,
-) -> None:
+) -> bool:
+    """Trains and tells; whether the run came to its end."""
     with Run(out, given, resume=resume, defaults=defaults, processes=processes) as run:
         for text in run.notes:
             warn(text)
@@ -159,10 +162,10 @@ def _run_alone(
         run.report()
         if not result.finished:
             note(f"stopped after step {len(run.steps())}; the same command with --resume goes on from {run.path(LAST)}")
-            raise typer.Exit(130)
-        if not quiet:
+        elif not quiet:
             best = "" if result.best_accuracy is None else f": {percent(result.best_accuracy)} on the validation part"
             note(f"wrote {run.path(MODEL)}{best}; see {run.path(REPORT)}")
+        return result.finished
 
 
 def _about(run: Run) -> str:

@@ -95,7 +95,7 @@ def index(
     workers = checked_threads(threads) or library().blan_default_threads()
     with load(model, threads=1) as network:
         detector = None if aligned else Detector(min_face=min_face, max_faces=max_faces, threads=1)
-        description = _description(root, network, detector, min_face, max_faces, maximum_pixels)
+        description = description_of(root, network, detector, min_face, max_faces, maximum_pixels)
         with Work(path, description) as work:
             photos = list(_photos(root))
             waiting = [photo for photo in photos if not work.has(photo)]
@@ -137,9 +137,10 @@ def file_hash(path: str | os.PathLike[str]) -> str:
     return digest.hexdigest()
 
 
-def _description(
+def description_of(
     root: str, network: Model, detector: Detector | None, min_face: float, max_faces: int, maximum_pixels: int
 ) -> Description:
+    """What rows of these tools are made with."""
     levels, length = 4, network._layout.embedding
     return Description(
         root=root,
