@@ -13,8 +13,8 @@ extension blan_train_options: Options {
       positive_weights: nil, learning_rate: 1e-3, fusion_learning_rate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8,
       weight_decay: 0, clip_norm: 0, average_decay: 0, schedule: blan_schedule(BLAN_SCHEDULE_LINEAR), final_rate: 0.1,
       warmup_steps: 0, total_steps: 0, accumulate: 1, freeze: nil,
-      statistics: blan_statistics(BLAN_STATISTICS_AUTOMATIC), allreduce: nil, allreduce_user: nil, rank: 0, world_size: 1,
-      synchronised_batch_norm: true)
+      statistics: blan_statistics(BLAN_STATISTICS_AUTOMATIC), allreduce: nil, allreduce_user: nil,
+      rank: 0, world_size: 1, synchronised_batch_norm: true)
   }
 
   /// - Parameter attributes: of the network, as many as `positive_weights` has.

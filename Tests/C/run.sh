@@ -39,7 +39,7 @@ exports_are_declared_and_called() {
 
 no_swift_is_needed() { ! ldd "$library/libblan.so" | grep -iE 'swift|foundation|not found' >&2; }
 
-all=(contract arguments options files faces explain models precision data evaluate train threads concurrency memory allocation process)
+all=(contract arguments options files faces explain models precision data evaluate train threads concurrency memory allocation process processes)
 if [ $# -eq 0 ]; then
   status=0; exports_are_declared_and_called || status=$?; verdict "exports" $status
   status=0; no_swift_is_needed || status=$?; verdict "dependencies" $status

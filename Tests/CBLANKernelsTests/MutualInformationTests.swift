@@ -34,7 +34,8 @@ private struct Discriminator {
     var noise = Noise(seed)
     self.c = c
     shape = blan_k_lmim_shape(
-      batch: c.batch, borrows: c.borrows, feature_channels: (c.features.0, c.features.1), feature_upsample: c.upsample, height: c.height,
+      batch: c.batch, borrows: c.borrows, feature_channels: (c.features.0, c.features.1), feature_upsample: c.upsample,
+      height: c.height,
       width: c.width, embedding: c.embedding, hidden: c.hidden)
     weights = try Self.weightCounts(c).map { try AlignedBuffer<Float>(count: $0) }
     for buffer in weights { noise.fill(buffer) }

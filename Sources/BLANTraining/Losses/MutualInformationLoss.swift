@@ -23,7 +23,8 @@ struct MutualInformationLoss: TrainingLayer {
 
   private func shape(_ batch: Int, borrows: Bool) -> blan_k_lmim_shape {
     blan_k_lmim_shape(
-      batch: batch, borrows: borrows, feature_channels: (head.featureChannels[0], features.count > 1 ? head.featureChannels[1] : 0),
+      batch: batch, borrows: borrows,
+      feature_channels: (head.featureChannels[0], features.count > 1 ? head.featureChannels[1] : 0),
       feature_upsample: (features[0].factor, features.count > 1 ? features[1].factor : 1),
       height: features[0].shape.height * features[0].factor, width: features[0].shape.width * features[0].factor,
       embedding: head.embedding, hidden: head.hidden)

@@ -9,8 +9,11 @@ extension Trainer {
   /// - Throws: `BLANError.invalidArgument` where a process has something else; `.io` when a sum fails; `.outOfMemory`.
   public func join(_ communicator: Communicator) throws {
     try communicator.agree {
-      let layers = plan.layers.map { ($0 as? BatchNormLayer)?.exchangedCount ?? ($0 as? MutualInformationLoss)?.exchangedCount }
-      try communicator.reserve(max(layers.compactMap { $0 }.max() ?? 0, plan.statisticsCount))
+      let counts = plan.layers.map { layer in
+        max(
+          (layer as? BatchNormLayer)?.exchangedCount ?? 0, (layer as? MutualInformationLoss)?.exchangedCount ?? 0)
+      }
+      try communicator.reserve(max(counts.max() ?? 0, plan.statisticsCount))
     }
     try communicator.expectSame(Double(try settingsDigest()), "network, options or state of training")
     try communicator.expectSame(Double(weightsDigest()), "weights")
