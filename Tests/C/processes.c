@@ -1,9 +1,11 @@
 /* Training by several processes through the caller's allreduce: here threads, beside one trainer with the whole batch. */
+#define _GNU_SOURCE
 #include "check.h"
 #include "fixture.h"
 
 #include <math.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +27,7 @@ typedef struct rank {
     size_t fails_at; /* the call that this rank's allreduce fails at; 0 = none */
     size_t calls;
     pthread_t caller;
-    bool on_own_thread, agrees;
+    bool on_own_thread, agrees, is_explained;
     const float *pixels;
     const int8_t *labels;
     blan_status status;
@@ -89,7 +91,7 @@ static void *train(void *user)
     if (r->status == BLAN_OK)
         r->status = blan_trainer_parameter(trainer, "fusion.weight", r->weights, ATTRIBUTES * 5);
     else
-        CHECK(strstr(blan_last_error(), "allreduce") != NULL);
+        r->is_explained = strstr(blan_last_error(), "allreduce") != NULL;
     blan_trainer_free(trainer);
     return NULL;
 }
@@ -137,7 +139,8 @@ static void two_trainers_are_one(void)
     const size_t calls = ranks[0].calls;
     for (size_t call = 1; call < calls; call += calls / 5 + 1) {
         run(ranks, call, pixels, labels);
-        CHECK(ranks[0].status == BLAN_ERROR_IO && ranks[1].status == BLAN_ERROR_IO);
+        for (size_t i = 0; i < RANKS; i++)
+            CHECK(ranks[i].status == BLAN_ERROR_IO && ranks[i].is_explained);
     }
     free(pixels);
 }
