@@ -30,6 +30,16 @@ final class MappedBytes: @unchecked Sendable {
     isMapped = true
   }
 
+  /// Gives the memory of a part that has been read back to the system; reading it again brings it back. So a model's file
+  /// and its packed weights are never in memory together.
+  func release(_ range: Range<Int>) {
+    guard isMapped, let start = bytes.baseAddress else { return }
+    let page = Int(getpagesize())
+    let first = (range.lowerBound + page - 1) / page * page, last = range.upperBound / page * page
+    guard first < last else { return }
+    madvise(UnsafeMutableRawPointer(mutating: start + first), last - first, MADV_DONTNEED)
+  }
+
   deinit {
     if isMapped { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
   }

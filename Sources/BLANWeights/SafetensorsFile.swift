@@ -138,6 +138,7 @@ public final class SafetensorsFile: TensorSource, Sendable {
         "\(name): tensor \"\(tensorName)\" has elements of type \(tensor.type.rawValue), not floats")
     }
     let bytes = UnsafeRawBufferPointer(rebasing: storage.bytes[tensor.range])
+    defer { storage.release(tensor.range) }
     if tensor.type == .float32, bytes.isAligned(to: Float.self) {
       return try body(bytes.bindMemory(to: Float.self))
     }
