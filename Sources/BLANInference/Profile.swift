@@ -64,6 +64,7 @@ extension Predictor {
     case (.spatialGate, _): return "spatial gate"
     case (.attend, _): return "gated sum"
     case (.linear(_, _, _, let layer), _): return "linear \(layer.inputs)->\(layer.outputs)"
+    case (.stem, .stem): return "stem 7x7 s2 + pool, F(3x3, 4x4)"
     default: return "stem 7x7 s2 + pool"
     }
   }

@@ -35,7 +35,8 @@ final class MappedBytes: @unchecked Sendable {
   func release(_ range: Range<Int>) {
     guard isMapped, let start = bytes.baseAddress else { return }
     let page = Int(getpagesize())
-    let first = (range.lowerBound + page - 1) / page * page, last = range.upperBound / page * page
+    let first = (range.lowerBound + page - 1) / page * page
+    let last = range.upperBound / page * page
     guard first < last else { return }
     madvise(UnsafeMutableRawPointer(mutating: start + first), last - first, MADV_DONTNEED)
   }

@@ -14,52 +14,10 @@
 #include "blan_isa.h"
 #include "blan_parallel.h"
 #include "layers.h"
+#include "peak.h"
 #include "timing.h"
 
 enum { COLD_BYTES = 80 << 20, MOST_COPIES = 64 };
-
-/* A chain of register-only multiply-adds on the best instruction set, as the peak to compare with. */
-enum { PEAK_CHAINS = 12, PEAK_ROUNDS = 4000000 };
-
-#define PEAK(name, attribute, width)                                                                                  \
-    attribute static float name(void)                                                                                 \
-    {                                                                                                                 \
-        typedef float vector __attribute__((vector_size(width * 4)));                                                 \
-        vector sums[PEAK_CHAINS] = {0}, x = (vector){0} + 0.5f, y = (vector){0} + 1e-9f;                                       \
-        for (size_t round = 0; round < PEAK_ROUNDS; round++) {                                                        \
-            _Pragma("clang loop unroll(full)") for (size_t i = 0; i < PEAK_CHAINS; i++) sums[i] = sums[i] * x + y;             \
-        }                                                                                                             \
-        float total = 0;                                                                                              \
-        for (size_t i = 0; i < PEAK_CHAINS; i++)                                                                               \
-            total += sums[i][0];                                                                                      \
-        return total;                                                                                                 \
-    }
-PEAK(peak_avx512, __attribute__((target("avx512f"))), 16)
-PEAK(peak_avx2, __attribute__((target("avx2,fma"))), 8)
-PEAK(peak_portable, , 4)
-
-static void peak_task(void *context, size_t index, size_t worker)
-{
-    (void)worker;
-    float *sums = context;
-    const blan_k_isa isa = blan_k_isa_current();
-    sums[index * 16] = isa == BLAN_K_ISA_AVX512 ? peak_avx512() : isa == BLAN_K_ISA_AVX2 ? peak_avx2() : peak_portable();
-}
-
-static double peak_gflops(int threads)
-{
-    const double width = blan_k_isa_current() == BLAN_K_ISA_AVX512 ? 16 : blan_k_isa_current() == BLAN_K_ISA_AVX2 ? 8 : 4;
-    float *sums = noise((size_t)threads * 16);
-    double best = 1e9;
-    for (int i = 0; i < 5; i++) {
-        const double start = now();
-        blan_k_parallel_for(threads, (size_t)threads, peak_task, sums);
-        const double seconds = now() - start;
-        best = seconds < best ? seconds : best;
-    }
-    free(sums);
-    return 2.0 * width * PEAK_CHAINS * PEAK_ROUNDS * threads / best * 1e-9;
-}
 
 typedef enum { FORWARD, DATA, WEIGHTS, PACK, STEP } direction;
 

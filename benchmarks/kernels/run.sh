@@ -5,10 +5,11 @@
 #   benchmarks/kernels/run.sh step 2 64 auto 16 128
 #   benchmarks/kernels/run.sh training 2 8 "batch norm"
 #   benchmarks/kernels/run.sh heads 2 64 16 128
+#   benchmarks/kernels/run.sh peak 2
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 program=convolutions
-if [ "${1:-}" = training ] || [ "${1:-}" = heads ]; then program=$1; shift; fi
+case ${1-} in training | heads | peak) program=$1; shift ;; esac
 mkdir -p build
 omp=$(ls -d /usr/lib/llvm-*/lib | tail -1)
 clang -O3 -std=gnu11 -fopenmp -fno-math-errno -ffp-contract=fast -Wall -Wextra -Wno-psabi -ISources/CBLANKernels/include \
