@@ -14,6 +14,9 @@ let kernelFlags: [CSetting] = [
 // The serial OpenBLAS: it starts no threads of its own and has no global thread count to disturb.
 let openBLASDirectory = "/usr/lib/x86_64-linux-gnu/openblas-serial"
 
+// What scripts/openmp/build.sh makes: libomp as an archive. Where it is missing, tests run with Debian's shared libomp.
+let privateOpenMPDirectory = "\(Context.packageDirectory)/build/openmp"
+
 let swift6: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -40,7 +43,7 @@ let package = Package(
       linkerSettings: [
         .linkedLibrary("omp"), .linkedLibrary("m"), .linkedLibrary("openblas"),
         .unsafeFlags([
-          "-L/usr/lib/llvm-14/lib", "-L\(openBLASDirectory)",
+          "-L\(privateOpenMPDirectory)", "-L/usr/lib/llvm-14/lib", "-L\(openBLASDirectory)",
           "-Xlinker", "-rpath", "-Xlinker", openBLASDirectory,
         ]),
       ]),

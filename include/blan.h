@@ -23,6 +23,10 @@
  * handle belongs to one thread at a time. How many threads a call works on is set when a model is loaded; nothing
  * global (OpenMP or OpenBLAS thread counts, locale, signal handlers, stdout, stderr) is changed.
  *
+ * Process. Once loaded the library stays: dlclose does not unmap it, and another dlopen gives the same one. After fork() a
+ * child may load models and use its parent's, as long as no other thread of the parent was in a call. Calls compute in the
+ * default floating-point environment, callbacks run in it, and the caller's is put back. docs/coexistence.md has the rest.
+ *
  * Errors. A function that can fail returns a blan_status and writes its result through its last `out` pointer, which
  * is set to NULL on failure. blan_last_error() then says what was wrong. No input ends the process.
  *
@@ -77,7 +81,8 @@ const char *blan_status_name(blan_status status);
    forces one of them. */
 const char *blan_instruction_set(void);
 
-/* The OpenMP runtime behind the kernels, such as "LLVM OpenMP (libomp)". Starts no thread. */
+/* The OpenMP runtime behind the kernels, such as "LLVM OpenMP (libomp, private)": a copy of the library's own, which knows
+   nothing of others in the process nor they of it. Starts no thread. */
 const char *blan_openmp_runtime(void);
 
 /* How many threads `threads = 0` stands for: the smallest of this process's affinity mask, its cgroup's CPU quota and

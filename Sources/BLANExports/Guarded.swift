@@ -2,8 +2,11 @@ import BLANTensors
 import CBLAN
 import CBLANSupport
 
-/// Runs the body of an exported function and turns what it throws into a status and `blan_last_error`'s text.
+/// Runs the body of an exported function, in the default floating-point environment whatever the caller's is, and turns
+/// what it throws into a status and `blan_last_error`'s text.
 func guarded(_ body: () throws -> Void) -> blan_status {
+  var floatingPoint = blan_s_floating_point_enter()
+  defer { blan_s_floating_point_leave(&floatingPoint) }
   do {
     try body()
     return blan_status(BLAN_OK)

@@ -47,11 +47,14 @@ const char *blan_k_openmp_runtime(void)
 {
 #ifdef _OPENMP
     static _Thread_local char name[256];
-    Dl_info library;
-    if (dladdr((void *)(size_t)&omp_get_num_threads, &library) == 0 || library.dli_fname == NULL)
+    Dl_info own, runtime;
+    if (dladdr((void *)(size_t)&blan_k_openmp_runtime, &own) == 0 ||
+        dladdr((void *)(size_t)&omp_get_num_threads, &runtime) == 0 || runtime.dli_fname == NULL)
         return "LLVM OpenMP";
-    const char *slash = strrchr(library.dli_fname, '/');
-    snprintf(name, sizeof name, "LLVM OpenMP (%s)", slash != NULL ? slash + 1 : library.dli_fname);
+    if (own.dli_fbase == runtime.dli_fbase)
+        return "LLVM OpenMP (libomp, private)";
+    const char *slash = strrchr(runtime.dli_fname, '/');
+    snprintf(name, sizeof name, "LLVM OpenMP (%s)", slash != NULL ? slash + 1 : runtime.dli_fname);
     return name;
 #else
     return "none";

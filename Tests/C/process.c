@@ -50,7 +50,7 @@ typedef struct state {
     mode_t umask;
     int rounding;
     unsigned vector_control;
-    int openmp_threads, openmp_spin, openblas_threads;
+    int openmp_threads, openmp_levels, openmp_dynamic, openblas_threads;
     size_t files;
 } state;
 
@@ -70,10 +70,10 @@ static void read_state(state *now)
     now->umask = umask(022);
     umask(now->umask);
     now->rounding = fegetround();
-    /* Flush-to-zero and its like; the low six bits only record what happened. */
-    now->vector_control = __builtin_ia32_stmxcsr() & ~0x3fu;
+    now->vector_control = __builtin_ia32_stmxcsr();
     now->openmp_threads = global_number("omp_get_max_threads");
-    now->openmp_spin = global_number("kmp_get_blocktime");
+    now->openmp_levels = global_number("omp_get_max_active_levels");
+    now->openmp_dynamic = global_number("omp_get_dynamic");
     now->openblas_threads = global_number("openblas_get_num_threads");
     now->files = open_files();
 }
@@ -102,6 +102,45 @@ static void use_the_library(void)
     blan_model_free(model);
 }
 
+/* The program's own OpenMP is GNU's; the library's is its own and hidden. */
+static void a_host_has_its_own_openmp(void)
+{
+    CHECK(dlopen("libgomp.so.1", RTLD_NOW | RTLD_GLOBAL) != NULL);
+    void (*set_threads)(int), (*set_levels)(int);
+    *(void **)&set_threads = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
+    *(void **)&set_levels = dlsym(RTLD_DEFAULT, "omp_set_max_active_levels");
+    CHECK(set_threads != NULL && set_levels != NULL);
+    set_threads(7);
+    set_levels(3);
+    CHECK(dlsym(RTLD_DEFAULT, "__kmpc_fork_call") == NULL && dlsym(RTLD_DEFAULT, "kmp_get_blocktime") == NULL);
+}
+
+/* Any rounding, flush-to-zero, traps and flags of the caller's: the results are the same to the bit, and all of it is
+   still there afterwards. */
+static void a_host_with_its_own_floating_point_is_served(void)
+{
+    enum { DEFAULT = 0x1f80, FLUSH = 0x8040, UPWARDS = 0x4000, TRAPS = 0x0680, FLAGS = 0x0021 };
+    const unsigned controls[] = {DEFAULT, DEFAULT | FLUSH, DEFAULT | UPWARDS, DEFAULT & ~TRAPS, DEFAULT | FLAGS};
+    blan_model *model = fixture_model(2);
+    const char *const paths[] = {fixture_file("face.png", png_file, sizeof png_file),
+                                 fixture_file("face.jpg", jpeg_file, sizeof jpeg_file)};
+    float expected[2 * FIXTURE_ATTRIBUTES], found[2 * FIXTURE_ATTRIBUTES];
+    for (size_t i = 0; i < sizeof controls / sizeof *controls; i++) {
+        __builtin_ia32_ldmxcsr(controls[i]);
+        const blan_status status = blan_predict_files(model, paths, 2, NULL, i == 0 ? expected : found, NULL);
+        const unsigned after = __builtin_ia32_stmxcsr();
+        __builtin_ia32_ldmxcsr(DEFAULT);
+        CHECK_OK(status);
+        CHECK(after == controls[i]);
+        CHECK(i == 0 || memcmp(expected, found, sizeof expected) == 0);
+    }
+    fesetround(FE_DOWNWARD);
+    CHECK_OK(blan_predict_files(model, paths, 2, NULL, found, NULL));
+    CHECK(fegetround() == FE_DOWNWARD && memcmp(expected, found, sizeof expected) == 0);
+    fesetround(FE_TONEAREST);
+    blan_model_free(model);
+}
+
 static void nothing_global_changes(void)
 {
     static state before, after;
@@ -118,7 +157,8 @@ static void nothing_global_changes(void)
     CHECK(before.rounding == after.rounding);
     CHECK(before.vector_control == after.vector_control);
     CHECK(before.openmp_threads == after.openmp_threads);
-    CHECK(before.openmp_spin == after.openmp_spin);
+    CHECK(before.openmp_levels == after.openmp_levels);
+    CHECK(before.openmp_dynamic == after.openmp_dynamic);
     CHECK(before.openblas_threads == after.openblas_threads);
     CHECK(before.files == after.files);
 }
@@ -151,6 +191,8 @@ int main(void)
 {
     fixture_model_path();
     nothing_is_printed();
+    a_host_has_its_own_openmp();
+    a_host_with_its_own_floating_point_is_served();
     nothing_global_changes();
     a_host_with_its_own_locale_is_served();
     return check_end();

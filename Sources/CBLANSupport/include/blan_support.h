@@ -3,6 +3,7 @@
 #define BLAN_SUPPORT_H
 
 #include "blan_affinity.h"
+#include "blan_floating_point.h"
 #include "blan_last_error.h"
 
 #endif
