@@ -4,6 +4,7 @@ set -euo pipefail
 
 packages=(
   build-essential cmake ninja-build pkg-config python3 python3-venv
+  abigail-tools locales
   libomp-14-dev libopenblas-serial-dev libturbojpeg0-dev libspng-dev zlib1g-dev
 )
 missing=()

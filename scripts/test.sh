@@ -3,7 +3,8 @@
 # Installs what it needs. Each check runs even after another failed; the exit status is 1 if any did.
 #
 # Usage: scripts/test.sh [--quick] [--with-torch] [--sanitize]
-#   --quick       leaves out the slow checks: the installed package, the quickstart, tests that pytest marks as slow
+#   --quick       leaves out the slow checks: the installed package, the packages in bare systems, torch, MKL and others in
+#                 one process, the quickstart, tests that pytest marks as slow
 #   --with-torch  also compares full-width networks with PyTorch, which it installs
 #   --sanitize    also runs the Swift tests under AddressSanitizer
 set -euo pipefail
@@ -51,7 +52,7 @@ python_style() {
   .venv/bin/ruff check "${folders[@]}" && .venv/bin/ruff format --check "${folders[@]}"
 }
 
-swift_build() { swift build --build-tests "${debug_build[@]}"; }
+swift_build() { scripts/openmp/build.sh && swift build --build-tests "${debug_build[@]}"; }
 swift_tests() { swift test --skip-build --disable-xctest "${debug_build[@]}"; }
 
 sanitized_tests() {
@@ -82,6 +83,8 @@ python_tests() {
   .venv/bin/python -m pytest -q -m "$marks" bindings/python
 }
 
+binary_interface() { python3 Tests/ABI/abi.py check && Tests/ABI/run.sh; }
+
 quickstart() {
   rm -f build/quickstart.html
   scripts/quickstart.sh >build/quickstart.txt && grep -q Smiling build/quickstart.txt && [ -s build/quickstart.html ]
@@ -102,8 +105,11 @@ check "Swift tests" swift_tests
 check "libblan.so" scripts/build.sh
 check "C programs" c_programs
 check "GStreamer element" gstreamer_element
+check "Binary interface" binary_interface
 [ $quick -eq 1 ] || check "Installed package" installed_package
 check "Python tests" python_tests
+[ $quick -eq 1 ] || check "Beside other libraries in one process" scripts/coexistence.sh
+[ $quick -eq 1 ] || check "Packages in bare systems" scripts/test-packages.sh
 [ $quick -eq 1 ] || check "Quickstart" quickstart
 
 printf '\n=== Summary (%d min %02d s)\n' $((SECONDS / 60)) $((SECONDS % 60))

@@ -9,6 +9,10 @@ programs=build/c-tests
 [ -e "$library/libblan.so" ] || { echo "Tests/C/run.sh: no build/lib/libblan.so; run scripts/build.sh first" >&2; exit 1; }
 mkdir -p "$programs"
 
+# A locale with a comma for the decimal point, which the programs may choose.
+export LOCPATH=$PWD/$programs/locales
+[ -d "$LOCPATH/de_DE.UTF-8" ] || { mkdir -p "$LOCPATH" && localedef -i de_DE -f UTF-8 "$LOCPATH/de_DE.UTF-8"; }
+
 warnings=(-Wall -Wextra -Werror -pedantic)
 linking=(-L"$library" -Wl,-rpath,"$library" -lblan -lm -pthread)
 passed=0 failed=0

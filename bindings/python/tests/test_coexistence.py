@@ -348,7 +348,7 @@ def test_a_comma_for_the_decimal_point(tmp_path, photo):
     locales.mkdir()
     subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", locales / "de_DE.UTF-8"], check=True)
     program = """
-        import ctypes, locale, os, sys, blan
+        import ctypes, locale, os, shutil, sys, blan
         if sys.argv[1] == "comma":
             locale.setlocale(locale.LC_ALL, "de_DE.UTF-8")
             text = ctypes.create_string_buffer(16)
@@ -362,14 +362,16 @@ def test_a_comma_for_the_decimal_point(tmp_path, photo):
         print(model.predict(photo, aligned=True).probabilities.tolist())
         table = os.path.join(folder, "faces.csv")
         with open(table, "w") as file:
-            file.write("path,Smiling,Male\\n" + "".join(f"{photo},{row % 2}.0,1\\n" for row in range(4)))
+            file.write("path,Smiling,Male\\n" + "".join(f"{row}.jpg,{row % 2}.0,1\\n" for row in range(4)))
+        for row in range(4):
+            shutil.copy(photo, os.path.join(folder, f"{row}.jpg"))
         data = blan.Dataset.open(table, attributes=["Smiling", "Male"])
         print(data.labels.tolist())
         names = ["Smiling", "Male"]
         blan.init(model_path, width=8, input_size=64, seed=3, attributes=names)
-        print(blan.load(model_path, threads=1).evaluate(data).accuracy)
+        print(blan.load(model_path, threads=1).evaluate(data, resamples=0).table())
         calibrated = os.path.join(folder, "calibrated.safetensors")
-        blan.calibrate(model_path, data, calibrated)
+        blan.calibrate(model_path, data, calibrated, minimum_labels=1)
         with open(calibrated, "rb") as file:
             print(hash(file.read()))
         with open(model_path, "rb") as file:
