@@ -1,11 +1,11 @@
 """Compares the binary interface of libblan with the committed baseline: libblan.abi and the header of its release.
 
-    Tests/ABI/abi.py check     # today's header and build/lib/libblan.so against the baseline; then tries itself on bad headers
-    Tests/ABI/abi.py update    # makes today's interface the baseline (scripts/update-abi.sh)
+    abi.py check     # today's header and build/lib/libblan.so against the baseline; then tries itself on bad headers
+    abi.py update    # makes today's interface the baseline (scripts/update-abi.sh)
 
-libblan.so is Swift's, and its debug information speaks of Swift's types. What C programs are built against is the header,
-so a library of empty functions is compiled from it, exporting what libblan.so exports under the same versions, and
-libabigail reads that one. Needs gcc, nm and Debian's abigail-tools; exits with 1 where the interfaces differ.
+libblan.so is Swift's, and its debug information speaks of Swift's types. What C programs are built against is the
+header, so a library of empty functions is compiled from it, exporting what libblan.so exports under the same versions,
+and libabigail reads that one. Needs gcc, nm and Debian's abigail-tools; exits with 1 where the interfaces differ.
 """
 
 from __future__ import annotations
@@ -122,25 +122,31 @@ def replaced(old: str, new: str) -> Callable[[str], str]:
     return edit
 
 
+INPUT_SIZE = "size_t blan_model_input_size(const blan_model *model)"
+THRESHOLD = "float blan_model_threshold(const blan_model *model, size_t index);"
+PREPROCESS = "blan_status blan_preprocess(const blan_model *model,"
+VERSION = "const char *blan_version(void);"
+LAST_OPTION = "    void *user;               /* handed to on_error */\n"
+
 BAD = {
-    "a parameter's type": replaced("blan_model_threshold(const blan_model *model, size_t index)", "blan_model_threshold(const blan_model *model, int32_t index)"),
-    "a result's type": replaced("size_t blan_model_input_size(", "int32_t blan_model_input_size("),
-    "a parameter more": replaced("blan_status blan_preprocess(const blan_model *model,", "blan_status blan_preprocess(const blan_model *model, int32_t more,"),
-    "a function less": replaced("float blan_model_threshold(const blan_model *model, size_t index);", ""),
+    "a parameter's type": replaced(THRESHOLD, THRESHOLD.replace("size_t index", "int32_t index")),
+    "a result's type": replaced(INPUT_SIZE, INPUT_SIZE.replace("size_t", "int32_t")),
+    "a parameter more": replaced(PREPROCESS, PREPROCESS + " int32_t more,"),
+    "a function less": replaced(THRESHOLD, ""),
     "a field in the middle of options": replaced("    float *logits; ", "    float *more;\n    float *logits; "),
-    "a field's type": replaced("    int32_t width;\n    int32_t height;\n    int64_t row_stride;", "    int32_t width;\n    int32_t height;\n    int32_t row_stride;"),
+    "a field's type": replaced("    int64_t row_stride;", "    int32_t row_stride;"),
     "a field more in what the library writes": replaced("    double bytes; ", "    double more;\n    double bytes; "),
     "a number of a status": replaced("BLAN_ERROR_IO = 2", "BLAN_ERROR_IO = 12"),
     "the size of a frame": replaced("#define BLAN_ALIGNED_WIDTH 178", "#define BLAN_ALIGNED_WIDTH 180"),
-}  # fmt: skip
+}
 
 GOOD = {
     "nothing": replaced("", ""),
-    "a comment and a parameter's name": replaced("size_t blan_model_input_size(const blan_model *model)", "/* new */ size_t blan_model_input_size(const blan_model *m)"),
-    "a function more": replaced("const char *blan_version(void);", "const char *blan_version(void);\nint32_t blan_more(int32_t x);"),
+    "a comment and a parameter's name": replaced(INPUT_SIZE, "/* new */ " + INPUT_SIZE.replace("*model", "*m")),
+    "a function more": replaced(VERSION, VERSION + "\nint32_t blan_more(int32_t x);"),
     "a status more": replaced("BLAN_ERROR_IO = 2,", "BLAN_ERROR_IO = 2, BLAN_ERROR_MORE = 90,"),
-    "a field at the end of options": replaced("    void *user;               /* handed to on_error */\n", "    void *user;\n    float *more;\n"),
-}  # fmt: skip
+    "a field at the end of options": replaced(LAST_OPTION, LAST_OPTION + "    float *more;\n"),
+}
 
 
 def check_itself() -> None:

@@ -41,12 +41,19 @@ exports_are_declared_and_called() {
   [ -z "$missing" ] || { echo "no program of Tests/C calls:" $missing >&2; return 1; }
 }
 
-no_swift_is_needed() { ! ldd "$library/libblan.so" | grep -iE 'swift|foundation|not found' >&2; }
+library_is_small() {
+  local size
+  size=$(stat -Lc %s "$library/libblan.so")
+  [ "$size" -le 15000000 ] || { echo "libblan.so has $size bytes; at most 15 MB are allowed" >&2; return 1; }
+}
+
+no_swift_is_needed() { ! ldd "$library/libblan.so" | grep -iE 'swift|foundation|lib[gi]?omp|not found' >&2; }
 
 all=(contract arguments options files faces explain models precision data evaluate train threads concurrency memory allocation process processes)
 if [ $# -eq 0 ]; then
   status=0; exports_are_declared_and_called || status=$?; verdict "exports" $status
   status=0; no_swift_is_needed || status=$?; verdict "dependencies" $status
+  status=0; library_is_small || status=$?; verdict "size" $status
   run_program header g++ -std=c++17 "${warnings[@]}" -Iinclude Tests/C/header.cpp
   set -- "${all[@]}"
 fi

@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.build_py import build_py
 
 try:
@@ -46,6 +46,14 @@ class BuildWithLibrary(build_py):
             shutil.copyfile(model, models / model.name)
 
 
+class BinaryDistribution(Distribution):
+    """Says that there is machine code inside, so that it is installed where packages of a platform belong."""
+
+    def has_ext_modules(self) -> bool:
+        """True, although setuptools compiles none."""
+        return True
+
+
 class PlatformWheel(bdist_wheel):
     """A wheel for any Python 3 of one platform: ctypes loads the library, nothing is compiled for a Python version."""
 
@@ -59,4 +67,8 @@ class PlatformWheel(bdist_wheel):
         return "py3", "none", super().get_tag()[2]
 
 
-setup(version=version(), cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": PlatformWheel})
+setup(
+    version=version(),
+    distclass=BinaryDistribution,
+    cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": PlatformWheel},
+)
