@@ -13,7 +13,7 @@ mkdir -p build/deb
 .venv/bin/python scripts/carried.py build/deb/carried
 log=build/deb/log
 {
-  cmake -S . -B build/deb/work -G Ninja -DBLAN_DEBIAN=ON -DBLAN_CARRIED="$PWD/build/deb/carried" \
+  cmake -S . -B build/deb/work -G Ninja -DBLAN_DEBIAN=ON -DBLAN_GSTREAMER=OFF -DBLAN_CARRIED="$PWD/build/deb/carried" \
     -DBLAN_SWIFT_SCRATCH="$PWD/build/swift" -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_LIBDIR=lib/x86_64-linux-gnu &&
     cmake --build build/deb/work && cpack --config build/deb/work/CPackConfig.cmake -B build/deb
 } >$log 2>&1 || { cat $log >&2; exit 1; }

@@ -36,12 +36,33 @@ public enum ThreadBudget {
     return Int(first.filter { $0 != " " }).flatMap { $0 > 0 ? $0 : nil }
   }
 
+  /// The smallest quota of the process's cgroup and of those around it: each of them limits it.
   private static func cgroupQuota() -> Int? {
-    if let text = readSmallFile("/sys/fs/cgroup/cpu.max") { return quota(fromCPUMax: text) }
-    guard let quota = readSmallFile("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").flatMap(firstNumber),
-      let period = readSmallFile("/sys/fs/cgroup/cpu/cpu.cfs_period_us").flatMap(firstNumber)
-    else { return nil }
-    return threads(quota: quota, period: period)
+    let paths = readFile("/proc/self/cgroup", upTo: 4096).map(cgroupPaths(ofProcess:)) ?? ["/"]
+    let unified = paths.compactMap { readFile("/sys/fs/cgroup\($0)/cpu.max").flatMap(quota(fromCPUMax:)) }
+    let older = paths.compactMap { path -> Int? in
+      guard let quota = readFile("/sys/fs/cgroup/cpu\(path)/cpu.cfs_quota_us").flatMap(firstNumber),
+        let period = readFile("/sys/fs/cgroup/cpu\(path)/cpu.cfs_period_us").flatMap(firstNumber)
+      else { return nil }
+      return threads(quota: quota, period: period)
+    }
+    return (unified + older).min()
+  }
+
+  /// The cgroups that a process's `/proc/self/cgroup` says it is in, for processors, and those around them:
+  /// `0::/user.slice/job` gives `/`, `/user.slice` and `/user.slice/job`.
+  static func cgroupPaths(ofProcess text: String) -> [String] {
+    var paths: Set = ["/"]
+    for line in text.split(separator: "\n") {
+      let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+      guard fields.count == 3, fields[1].isEmpty || fields[1].split(separator: ",").contains("cpu") else { continue }
+      var path = ""
+      for part in fields[2].split(separator: "/") where part != ".." {
+        path += "/" + part
+        paths.insert(path)
+      }
+    }
+    return paths.sorted()
   }
 
   /// Reads `max 100000` or `150000 100000` of cgroup v2.
@@ -58,11 +79,12 @@ public enum ThreadBudget {
 
   private static func firstNumber(_ text: String) -> Int? { Int(text.prefix { $0 != "\n" }) }
 
-  private static func readSmallFile(_ path: String) -> String? {
+  /// The beginning of a file; nil where it cannot be read.
+  private static func readFile(_ path: String, upTo capacity: Int = 256) -> String? {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return nil }
     defer { close(file) }
-    var bytes = [UInt8](repeating: 0, count: 256)
+    var bytes = [UInt8](repeating: 0, count: capacity)
     let count = read(file, &bytes, bytes.count)
     return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
   }

@@ -22,4 +22,14 @@ import Testing
   func quotasOfControlGroups(text: String, expected: Int?) {
     #expect(ThreadBudget.quota(fromCPUMax: text) == expected)
   }
+
+  @Test(
+    arguments: [
+      ("0::/\n", ["/"]), ("0::/user.slice/job.scope\n", ["/", "/user.slice", "/user.slice/job.scope"]),
+      ("4:memory:/m\n3:cpu,cpuacct:/docker/a\n2:cpuset:/c\n0::/\n", ["/", "/docker", "/docker/a"]),
+      ("0::/../../x\n", ["/", "/x"]), ("", ["/"]), ("nonsense\n:\n", ["/"]),
+    ] as [(String, [String])])
+  func controlGroupsOfAProcess(text: String, expected: [String]) {
+    #expect(ThreadBudget.cgroupPaths(ofProcess: text) == expected)
+  }
 }

@@ -257,6 +257,33 @@ def test_openmp_variables_for_others_change_nothing(model_path, photo, expected)
     assert printed == "1"
 
 
+def test_the_quota_of_a_control_group_is_the_number_of_threads():
+    """In a cgroup of its own (version 1 or 2) that allows one processor's time."""
+    version1 = Path("/sys/fs/cgroup/cpu")
+    group = (version1 if version1.is_dir() else Path("/sys/fs/cgroup")) / f"blan-test-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no cgroup can be made here: {error}")
+    try:
+        if version1.is_dir():
+            (group / "cpu.cfs_period_us").write_text("100000")
+            (group / "cpu.cfs_quota_us").write_text("100000")
+        else:
+            (group / "cpu.max").write_text("100000 100000")
+        program = """
+            import os, sys, blan
+            with open(sys.argv[1], "w") as file:
+                file.write(str(os.getpid()))
+            print(blan.system().default_threads, end="")
+            """
+        assert run(program, group / "cgroup.procs") == "1"
+    except OSError as error:
+        pytest.skip(f"no quota can be set here: {error}")
+    finally:
+        group.rmdir()
+
+
 def test_nothing_is_registered_for_other_runtimes(model_path, photo):
     """Neither the shared memory nor the variable by which runtimes of LLVM's family find one another."""
     run(
@@ -310,6 +337,26 @@ def test_unloading_does_nothing_and_loading_again_gives_the_same(model_path, pho
         model_path,
         photo,
         expected,
+    )
+
+
+def test_a_forked_child_trains_as_its_parent_does():
+    run(
+        """
+        import os, blan, numpy
+        random = numpy.random.default_rng(1)
+        pixels = random.standard_normal((4, 3, 64, 64), dtype=numpy.float32)
+        labels = random.choice([-1, 1], (4, 2))
+        def losses():
+            with blan.Trainer(width=8, input_size=64, attributes=["a", "b"], threads=2, seed=5) as trainer:
+                return [trainer.step(pixels, labels).total for _ in range(2)]
+        expected = losses()
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if losses() == expected else 3)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert losses() == expected
+        """
     )
 
 
