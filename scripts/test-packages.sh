@@ -15,7 +15,9 @@ trap 'rm -rf "$scratch"' EXIT
 check() {
   local name=$1 status=0
   shift
-  (set -e; "$@") >"$scratch/output" 2>&1 || status=$?
+  # In the background, since bash forgets -e in a list.
+  (set -e; "$@") >"$scratch/output" 2>&1 &
+  wait $! || status=$?
   if [ $status -eq 0 ]; then passed=$((passed + 1)); echo "passed  $name"
   else failed=$((failed + 1)); echo "FAILED  $name"; cat "$scratch/output" >&2; fi
 }
@@ -37,6 +39,13 @@ inside() {
   local root=$scratch/$1
   shift
   env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DEBIAN_FRONTEND=noninteractive chroot "$root" "$@"
+}
+
+# Neither a compiler nor a library that libblan needs is in the system.
+has_nothing() {
+  local found
+  found=$(inside "$1" sh -c 'command -v gcc; command -v swift; cd /usr/lib/x86_64-linux-gnu && ls -d libopenblas* libturbojpeg* libspng* libomp* 2>/dev/null' || true)
+  [ -z "$found" ] || { echo "the bare system is not bare: $found"; return 1; }
 }
 
 the_wheel_is_made() {
@@ -67,7 +76,7 @@ PYTHON
 
 the_wheel_works_beside_python_alone() {
   bare python python3,python3-venv,ca-certificates
-  ! inside python sh -c 'command -v gcc || command -v swift || ls /usr/lib/x86_64-linux-gnu/libopenblas* /usr/lib/x86_64-linux-gnu/libturbojpeg*'
+  has_nothing python
   mkdir -p "$scratch/python/wheels"
   .venv/bin/python -m pip download --quiet --disable-pip-version-check --only-binary :all: -d "$scratch/python/wheels" build/wheel/*.whl
   cp examples/data/astronaut_full.jpg "$scratch/python/root/"
@@ -104,13 +113,14 @@ the_debian_library_works_alone() {
   bare plain ca-certificates
   cp build/deb/libblan0_*.deb examples/data/astronaut_full.jpg "$scratch/plain/root/"
   gcc -std=c11 -O1 -Iinclude examples/c/predict.c -o "$scratch/plain/root/predict" -Lbuild/lib -lblan
+  has_nothing plain
   inside plain sh -c 'apt-get -qq update && apt-get -qq install --no-install-recommends /root/libblan0_*.deb'
-  ! inside plain sh -c 'command -v gcc || command -v swift'
   inside plain sh -c 'cd /usr/share/libblan0/models && /root/predict default.safetensors mtcnn.safetensors /root/astronaut_full.jpg' | tee "$scratch/printed"
   grep -q Smiling "$scratch/printed"
+  dpkg-deb -c build/deb/libblan0_*.deb | awk '{print $6}' | grep -v '^\./usr/' | grep -v '^\./$' && { echo "files outside /usr"; return 1; }
   inside plain sh -c 'test -s /usr/share/doc/libblan0/copyright && test -s /usr/share/doc/libblan0/sboms/libblan.cdx.json && test -s /usr/share/doc/libblan0/licenses/llvm-openmp.txt'
   inside plain dpkg --remove libblan0
-  ! inside plain sh -c 'ls /usr/lib/x86_64-linux-gnu/libblan*'
+  [ ! -e "$scratch/plain/usr/lib/x86_64-linux-gnu/libblan.so.0" ]
 }
 
 the_debian_packages_are_linked_by_gcc() {

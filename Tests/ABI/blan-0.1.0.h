@@ -457,6 +457,50 @@ blan_status blan_model_init(const char *path, const blan_network_options *option
    state dict in safetensors (names with or without `encoder.`; fc.* is ignored). SHAPE when the widths differ. */
 blan_status blan_import_encoder(const char *encoder_path, const char *model_path, const char *out_path);
 
+/* ------------------------------------------------------------------------------------------------- model files --- */
+
+/* What a model file holds, for converters to other formats: the network as a graph, and the tensors it reads. It never
+   changes: any number of threads may read one at the same time. The file must stay as it is while it is open. */
+typedef struct blan_model_file blan_model_file;
+
+/* Opens a model file, checked as blan_model_load checks it. Returns INVALID_ARGUMENT, IO, FORMAT, SHAPE, UNSUPPORTED,
+   OUT_OF_MEMORY. */
+blan_status blan_model_file_open(const char *path, blan_model_file **out);
+
+void blan_model_file_free(blan_model_file *file);
+
+/* The network that prediction runs, as JSON made of the same graph; more keys may come. NULL for NULL.
+   - config: what blan_model_config says, defaults filled in (thresholds, temperatures, trained)
+   - metadata: the file's other metadata, texts by key, such as blan.licence
+   - tensors: [{name, shape}], those that the nodes read, in torch's layout
+   - outputs: indices of nodes: decision (N pairs of scores; the probability of attribute j is
+     softmax(pair j / temperatures[j])[1]), summed_scores (s_5), scores (s_1..s_4), embeddings (T_1..T_4),
+     spatial_attention and channel_attention (shallowest first; empty where the variant has none)
+   - nodes: [{operation, module, inputs: [indices of earlier nodes], shape: [channels, height, width] of its result,
+     tensors: {role: name}, ...}]. Operations, with the keys and the roles of tensors of each:
+       input             normalised pixels
+       convolution       kernel, stride, padding; weight, bias (may be missing). Several inputs: their concatenation
+       batch_norm        epsilon; weight, bias, mean, variance
+       relu
+       max_pool          kernel, stride, padding
+       add               of two maps
+       upsample          factor; nearest neighbour
+       channel_gate      fc1_weight, fc1_bias, fc2_weight, fc2_bias: C x 1 x 1, sigmoid of the sum over the average and
+                         the maximum over the map, each through fc1, ReLU and fc2
+       spatial_gate      kernel, stride, padding; weight: 1 x H x W, sigmoid of the convolution of [mean over channels;
+                         maximum over channels]
+       multiply          the first input times the gates that follow, each broadcast
+       linear            weight, bias; on its input flattened in C, H, W order
+       dropout           nothing, when predicting
+       sum_scores        sum of its inputs
+       fuse_scores       weight, K x N: result[j][c] = sum over inputs k of weight[k][j] x input_k[j][c]; scores are read
+                         as [N][2] */
+const char *blan_model_file_graph(const blan_model_file *file);
+
+/* Reads one of the graph's tensors as 32-bit floats; `count` is its number of elements. INVALID_ARGUMENT for a name that
+   the graph lacks, SHAPE for another count. */
+blan_status blan_model_file_tensor(const blan_model_file *file, const char *name, float *out, size_t count);
+
 /* -------------------------------------------------------------------------------------------------- data sets --- */
 
 /* Images with their labels: what a training or an evaluation goes through. It holds paths, not pixels, and never

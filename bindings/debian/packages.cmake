@@ -24,19 +24,18 @@ set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME libblan${PROJECT_VERSION_MAJOR})
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION non-free/libs) # the bundled model is for non-commercial research
-set(CPACK_DEBIAN_RUNTIME_DESCRIPTION "forty attributes of a face photo on a CPU (library and models)
- The Bi-directional Ladder Attentive Network as a shared library with a C interface:
- it finds faces in photos and gives the probability of forty attributes of each.
- The bundled network is for non-commercial research only.")
+set(CPACK_DEBIAN_RUNTIME_DESCRIPTION "The Bi-directional Ladder Attentive Network as a shared library with a C interface:
+it finds faces in photos and gives the probability of forty attributes of each.
+The models are here too; the bundled network is for non-commercial research only.")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
-# The serial build by name: shlibdeps would accept any OpenBLAS, and others start threads of their own.
-set(CPACK_DEBIAN_RUNTIME_PACKAGE_DEPENDS libopenblas0-serial)
+# What shlibdeps does not find: packed relocations need 2.36 of the C library, and of the OpenBLASes it would accept any,
+# although others start threads of their own.
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_DEPENDS "libc6 (>= 2.36), libopenblas0-serial")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_GENERATE_SHLIBS ON)
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libblan-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION non-free/libdevel)
-set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "forty attributes of a face photo on a CPU (header and examples)
- What C and C++ programs are built with: blan.h, files for pkg-config and CMake, examples.")
+set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "What C and C++ programs are built with: blan.h, files for pkg-config and CMake, examples.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
     "libblan${PROJECT_VERSION_MAJOR} (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
 include(CPack)
