@@ -19,8 +19,11 @@ let privateOpenMPDirectory = "\(Context.packageDirectory)/build/openmp"
 
 let swift6: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
-func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: swift6)
+/// Off a prediction's path, code is compiled for size; on it, -Osize would allocate where -O does not.
+let small: [SwiftSetting] = [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+
+func module(_ name: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swift6 + settings)
 }
 
 func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -53,17 +56,17 @@ let package = Package(
       cSettings: [.unsafeFlags(["-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])]),
 
     module("BLANTensors", ["CBLANSupport", "CBLANKernels"]),
-    module("BLANNetwork", ["BLANTensors"]),
-    module("BLANWeights", ["BLANTensors", "BLANNetwork"]),
+    module("BLANNetwork", ["BLANTensors"], settings: small),
+    module("BLANWeights", ["BLANTensors", "BLANNetwork"], settings: small),
     module("BLANImages", ["BLANTensors", "CBLANKernels", "CJPEG", "CPNG"]),
-    module("BLANData", ["BLANTensors", "BLANImages", "CBLANKernels", "CZLIB"]),
+    module("BLANData", ["BLANTensors", "BLANImages", "CBLANKernels", "CZLIB"], settings: small),
     module("BLANDetection", ["BLANTensors", "BLANWeights", "BLANImages", "CBLANKernels"]),
     module(
       "BLANInference",
       ["BLANTensors", "BLANNetwork", "BLANWeights", "BLANImages", "BLANDetection", "CBLANKernels"]),
     module(
       "BLANTraining",
-      ["BLANTensors", "BLANNetwork", "BLANWeights", "BLANData", "BLANInference", "CBLANKernels"]),
+      ["BLANTensors", "BLANNetwork", "BLANWeights", "BLANData", "BLANInference", "CBLANKernels"], settings: small),
     module(
       "BLANExports",
       [
