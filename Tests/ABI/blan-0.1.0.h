@@ -96,8 +96,13 @@ typedef struct blan_model blan_model;
 
 typedef int32_t blan_precision;
 
+/* What convolutions and fully connected layers compute with; maps and sums are 32-bit floats in each. Every CPU can do
+   all of them; bf16 is faster than f32 where there is AVX512-BF16, int8 where there is AVX512-VNNI. */
 enum {
-    BLAN_PRECISION_F32 = 0 /* 32-bit floats throughout */
+    BLAN_PRECISION_F32 = 0,  /* 32-bit floats throughout */
+    BLAN_PRECISION_BF16 = 1, /* weights and inputs of convolutions, and weights elsewhere, rounded to bfloat16 */
+    BLAN_PRECISION_INT8 = 2, /* the same rounded to eight bits; needs a model that blan_quantize calibrated */
+    BLAN_PRECISION_MODEL = 3 /* what the model file asks for: f32 unless blan_quantize wrote it */
 };
 
 typedef struct blan_load_options {
@@ -106,9 +111,9 @@ typedef struct blan_load_options {
     blan_precision precision; /* arithmetic and storage of weights */
 } blan_load_options;
 
-#define BLAN_LOAD_OPTIONS_INIT { sizeof(blan_load_options), 0, BLAN_PRECISION_F32 }
+#define BLAN_LOAD_OPTIONS_INIT { sizeof(blan_load_options), 0, BLAN_PRECISION_MODEL }
 
-/* Loads a model from a safetensors file (f32, f16 or bf16 tensors; names and metadata: docs/model-format.md).
+/* Loads a model from a safetensors file (f32, f16, bf16 or quantised tensors; names and metadata: docs/model-format.md).
    Everything is validated before use. The file may be deleted or replaced once this returns.
    Returns INVALID_ARGUMENT, IO, FORMAT (damaged file), SHAPE (a tensor's dimensions), UNSUPPORTED, OUT_OF_MEMORY. */
 blan_status blan_model_load(const char *path, const blan_load_options *options, blan_model **out);
@@ -142,6 +147,12 @@ const char *blan_model_config(const blan_model *model);
 
 /* Threads that a call with this model works on; 0 for NULL. */
 int32_t blan_model_threads(const blan_model *model);
+
+/* What the model computes with: never BLAN_PRECISION_MODEL; BLAN_PRECISION_F32 for NULL. */
+blan_precision blan_model_precision(const blan_model *model);
+
+/* True where this CPU has instructions of its own for a precision, and BLAN_ISA does not forbid them; F32 always. */
+bool blan_precision_is_native(blan_precision precision);
 
 /* Numbers in T_i, the embedding of one level; 0 for NULL. */
 size_t blan_model_embedding_size(const blan_model *model);
@@ -457,6 +468,22 @@ blan_status blan_model_init(const char *path, const blan_network_options *option
    state dict in safetensors (names with or without `encoder.`; fc.* is ignored). SHAPE when the widths differ. */
 blan_status blan_import_encoder(const char *encoder_path, const char *model_path, const char *out_path);
 
+typedef struct blan_quantize_options {
+    size_t struct_size;
+    blan_precision precision; /* BLAN_PRECISION_BF16 or BLAN_PRECISION_INT8 */
+    const float *pixels;      /* batch x 3 x S x S floats as blan_preprocess makes them, of some hundred images like
+                                 those to come: int8 is calibrated with them. bf16 needs none */
+    size_t batch;
+    int32_t threads; /* as in blan_load_options */
+} blan_quantize_options;
+
+#define BLAN_QUANTIZE_OPTIONS_INIT { sizeof(blan_quantize_options), BLAN_PRECISION_INT8, NULL, 0, 0 }
+
+/* Writes the model at `model_path` to `out_path`, which may be the same, with its weights stored in bf16 or int8. The new
+   file loads like any other, asks to be computed with in that precision, and has no training heads. It appears whole or
+   not at all. Returns what blan_model_load does; INVALID_ARGUMENT for another precision and for int8 without pixels. */
+blan_status blan_quantize(const char *model_path, const blan_quantize_options *options, const char *out_path);
+
 /* ------------------------------------------------------------------------------------------------- model files --- */
 
 /* What a model file holds, for converters to other formats: the network as a graph, and the tensors it reads. It never
@@ -603,6 +630,14 @@ enum {
     BLAN_STATISTICS_FROZEN = 2     /* batch norm normalises with the running statistics and leaves them alone */
 };
 
+/* Adds values[0..count - 1] up over all processes that train together, in place, and returns 0; anything else ends the
+   step with BLAN_ERROR_IO. Every process must come out with the same bits.
+
+   All calls of a trainer are made one after the other on one thread, which the trainer starts and which ends with it; the
+   same calls in the same order in every process. It runs while the thread that called the library computes: gradients are
+   summed in buckets during the backward pass. */
+typedef int (*blan_allreduce)(float *values, size_t count, void *user);
+
 /* What is trained and how. The defaults are the paper's (section 4.2). */
 typedef struct blan_train_options {
     size_t struct_size;
@@ -631,13 +666,18 @@ typedef struct blan_train_options {
     int32_t accumulate;      /* batches whose gradients are averaged for one optimiser step; at least 1 */
     const char *freeze;      /* prefixes of tensors that stay as they are, comma-separated, such as "encoder" */
     blan_statistics statistics;
+    blan_allreduce allreduce;  /* training by several processes together, see below; NULL = by this one alone */
+    void *allreduce_user;      /* passed to it */
+    int32_t rank, world_size;  /* of this process, from 0; processes. With one, allreduce is not called */
+    bool synchronised_batch_norm; /* batch norm normalises with the statistics of all processes' images together, which
+                                     costs two small sums a layer; otherwise with those of each process's own */
 } blan_train_options;
 
 #define BLAN_TRAIN_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
         sizeof(blan_train_options), NULL, NULL, NULL, NULL, 0, 0, 0, 0.1f, 0.1f, 1.0f, 0.5f, 0.0f, NULL, 1e-3f, 1e-4f, \
             0.9f, 0.999f, 1e-8f, 0.0f, 0.0f, 0.0f, BLAN_SCHEDULE_LINEAR, 0.1f, 0, 0, 1, NULL,                          \
-            BLAN_STATISTICS_AUTOMATIC                                                                                  \
+            BLAN_STATISTICS_AUTOMATIC, NULL, NULL, 0, 1, true                                                          \
     }
 
 /* The terms of Eq. 8, means over the batch, unweighted but for `total`. A term that the variant lacks is 0. */
@@ -650,8 +690,16 @@ typedef struct blan_losses {
 } blan_losses;
 
 /* Makes a trainer. From a checkpoint (`start`) everything that training needs comes from it; options then matter for
-   threads alone, and blan_trainer_fit goes on where it was saved. Returns INVALID_ARGUMENT, IO, FORMAT, SHAPE,
-   OUT_OF_MEMORY. */
+   threads and what begins with `allreduce` alone, and blan_trainer_fit goes on where it was saved. Returns
+   INVALID_ARGUMENT, IO, FORMAT, SHAPE, OUT_OF_MEMORY.
+
+   With `allreduce` a batch is divided among processes, in the order of their ranks, and training is that of one process
+   with the whole batch but for rounding (with synchronised_batch_norm; dropout, order and augmentation do not depend on
+   the number of processes, nor does a checkpoint). Every process makes the same calls of create, step, fit and save with
+   the same options and data: blan_trainer_step with its part of the batch, which may be empty; blan_trainer_fit reads its
+   part itself, `batch` being that of all processes, and the first process writes checkpoints. A fault of one process, or
+   its progress callback's end of a run, stops all: the others return the same status, and their message names the
+   process. */
 blan_status blan_trainer_create(const blan_train_options *options, blan_trainer **out);
 
 void blan_trainer_free(blan_trainer *trainer);
