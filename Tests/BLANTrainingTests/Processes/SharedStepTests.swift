@@ -101,12 +101,19 @@ import Testing
       return Array(trainer.store.gradients.elements)
     }.map { try $0.get() }
     for gradient in gradients { #expect(Self.distance(gradient, whole) <= 1e-4) }
-    // A single tensor may be worse: noise of 1e-7 on the pixels moves some by 2e-4 of their length.
+    // A single tensor may be worse: parts of a batch run by other kernels, and LMIM's ReLUs have kinks. How much worse,
+    // noise of 1e-6 on the pixels tells.
+    let noisy = try SmallTraining()
+    for index in 0..<noisy.pixels.count { noisy.pixels.pointer[index] += index % 2 == 0 ? 1e-6 : -1e-6 }
+    let disturbed = try noisy.trainer()
+    try noisy.step(disturbed)
+    let moved = Array(disturbed.store.gradients.elements)
     for (parameter, slot) in slots {
       let range = slot.offset..<slot.offset + slot.count
       for gradient in gradients {
         let distance = Self.distance(Array(gradient[range]), Array(whole[range]))
-        #expect(distance <= 1e-3, "\(parameter.name)")
+        let noise = Self.distance(Array(moved[range]), Array(whole[range]))
+        #expect(distance <= 1e-3 + 2 * noise, "\(parameter.name): noise moves it by \(noise)")
       }
     }
   }
