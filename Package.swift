@@ -60,7 +60,7 @@ let package = Package(
     module("BLANWeights", ["BLANTensors", "BLANNetwork"], settings: small),
     module("BLANImages", ["BLANTensors", "CBLANKernels", "CJPEG", "CPNG"]),
     module("BLANData", ["BLANTensors", "BLANImages", "CBLANKernels", "CZLIB"], settings: small),
-    module("BLANDetection", ["BLANTensors", "BLANWeights", "BLANImages", "CBLANKernels"]),
+    module("BLANDetection", ["BLANTensors", "BLANWeights", "BLANImages", "CBLANKernels"], settings: small),
     module(
       "BLANInference",
       ["BLANTensors", "BLANNetwork", "BLANWeights", "BLANImages", "BLANDetection", "CBLANKernels"]),
@@ -73,7 +73,7 @@ let package = Package(
         "CBLAN", "CBLANKernels", "CBLANSupport", "BLANTensors", "BLANNetwork", "BLANWeights", "BLANImages", "BLANData",
         "BLANDetection", "BLANInference",
         "BLANTraining",
-      ]),
+      ], settings: small),
 
     // Fixtures and what reads them, for the tests alone.
     .target(

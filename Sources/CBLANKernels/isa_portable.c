@@ -7,4 +7,7 @@
 #define STEM_OUTER_PLANES 1
 #define TILE_TABLE blan_k_tiles_portable
 
+/* For processors of before 2013: a quarter smaller is worth more to all others than speed is here. */
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
 #include "isa_table.h"
+#pragma clang attribute pop
