@@ -111,6 +111,7 @@ BLAN_INLINE void winograd4_strip_tiles(const size_t tiles, const blan_k_winograd
 
 static void winograd4_strip(size_t tiles, const blan_k_winograd_strip *strip)
 {
+#if TILE_PIXELS >= 12
     switch (tiles) {
     case 1: winograd4_strip_tiles(1, strip); break;
     case 2: winograd4_strip_tiles(2, strip); break;
@@ -118,4 +119,13 @@ static void winograd4_strip(size_t tiles, const blan_k_winograd_strip *strip)
     case 4: winograd4_strip_tiles(4, strip); break;
     default: break;
     }
+#else
+    /* There are no registers for more: a tile at a time. */
+    for (size_t t = 0; t < tiles; t++) {
+        blan_k_winograd_strip one = *strip;
+        one.v += t * BLAN_BLOCK;
+        one.products += t * BLAN_BLOCK;
+        winograd4_strip_tiles(1, &one);
+    }
+#endif
 }
