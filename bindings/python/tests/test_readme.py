@@ -72,7 +72,8 @@ def test_the_command_lines(tmp_path):
         assert result.returncode == 0, f"{line}: {result.stderr}"
     written = {path.name for path in tmp_path.iterdir()}
     pages = {"page.html", "sheet.html"}
-    assert written == {"face.jpg", "photos", *pages, "attributes.csv", "index.parquet", "blan.onnx", "new.safetensors"}
+    files = {"attributes.csv", "index.parquet", "blan.onnx", "new.safetensors", "scores"}
+    assert written == {"face.jpg", "photos", *pages, *files}
     assert len((tmp_path / "attributes.csv").read_text().splitlines()) == 3
 
 
