@@ -42,9 +42,7 @@ def _open() -> ctypes.CDLL:
 def _remedy(candidates: list[str], error: OSError | None) -> str:
     lines = [f"cannot load libblan.so: {error}", "looked for " + ", ".join(candidates)]
     if error is not None and "cannot open shared object file" in str(error) and "libblan" not in str(error):
-        lines.append(
-            "install the libraries it needs: apt-get install libopenblas0-serial libturbojpeg0 libspng0"
-        )
+        lines.append("install the libraries it needs: apt-get install libopenblas0-serial libturbojpeg0 libspng0")
     else:
         lines.append("build it with scripts/build.sh and reinstall the package, or set BLAN_LIBRARY to its path")
     return "; ".join(lines)
