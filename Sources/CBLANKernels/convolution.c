@@ -69,7 +69,7 @@ static winograd_kind kind_of(blan_k_conv_method method)
    up to a seventh of the products' time and a quarter of the memory; else F(2x2) moves less. Below 2 x 2 tiles most of a
    tile is wasted. By one image, whatever the batch: what is computed of an image must not depend on its company, nor on
    how a batch is divided among processes. */
-enum { MOST_TAPS_TILES = 16, LEAST_TILES = 4 };
+enum { MOST_TAPS_TILES = 16, MOST_F2_TILES = 4 };
 
 static blan_k_conv_method choose(const conv_problem *problem)
 {
@@ -81,7 +81,7 @@ static blan_k_conv_method choose(const conv_problem *problem)
     const size_t tiles = divide_up(problem->out_height, 4) * divide_up(problem->out_width, 4);
     if (tiles <= MOST_TAPS_TILES && blan_k_isa_current() == BLAN_K_ISA_AVX512)
         return BLAN_K_CONV_WINOGRAD4_TAPS;
-    if (tiles <= LEAST_TILES && problem->out_channels >= 256)
+    if (tiles <= MOST_F2_TILES && problem->out_channels >= 256)
         return BLAN_K_CONV_WINOGRAD2;
     return BLAN_K_CONV_WINOGRAD4;
 }

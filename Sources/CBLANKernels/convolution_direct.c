@@ -20,14 +20,6 @@ static size_t tap_count(const conv_problem *problem) { return problem->kernel * 
 
 static size_t entry_count(const conv_problem *problem) { return problem->input_count * tap_count(problem); }
 
-static size_t in_blocks_total(const conv_problem *problem)
-{
-    size_t blocks = 0;
-    for (size_t i = 0; i < problem->input_count; i++)
-        blocks += blocks_of(problem->inputs[i].channels);
-    return blocks;
-}
-
 /* Floats of packed weights for each output block. */
 static size_t block_weights(const conv_problem *problem)
 {

@@ -45,6 +45,32 @@ typedef struct conv_epilogue {
     bool accumulate;
 } conv_epilogue;
 
+/* Input blocks of both inputs. */
+BLAN_INLINE size_t in_blocks_total(const conv_problem *problem)
+{
+    size_t blocks = 0;
+    for (size_t i = 0; i < problem->input_count; i++)
+        blocks += blocks_of(problem->inputs[i].channels);
+    return blocks;
+}
+
+/* The input that an input block, counted over both, belongs to; *block becomes its number there. */
+BLAN_INLINE const conv_input *input_of(const conv_problem *problem, size_t *block)
+{
+    const size_t first = blocks_of(problem->inputs[0].channels);
+    if (*block < first)
+        return &problem->inputs[0];
+    *block -= first;
+    return &problem->inputs[1];
+}
+
+/* The enlargement of an input, a power of two, as a shift. */
+BLAN_INLINE unsigned shift_of(size_t upsample) { return (unsigned)__builtin_ctzll(upsample); }
+
+/* Floats (or words) from one element of Winograd's window to the next, for so many cache lines of an element. Their
+   number is made odd: the elements of a tile, written and read together, then fall into different sets of the caches. */
+BLAN_INLINE size_t element_step(size_t lines) { return (lines | 1) * BLAN_BLOCK; }
+
 /* The problem of a forward convolution. */
 conv_problem blan_k_conv_forward_problem(const blan_k_conv_shape *shape, const float *in0, const float *in1);
 

@@ -23,14 +23,6 @@ enum {
 
 static size_t window_elements(size_t m) { return (m + 2) * (m + 2); }
 
-static size_t in_blocks_total(const conv_problem *problem)
-{
-    size_t blocks = 0;
-    for (size_t i = 0; i < problem->input_count; i++)
-        blocks += blocks_of(problem->inputs[i].channels);
-    return blocks;
-}
-
 /* Floats of packed weights for each output block. */
 static size_t block_weights(const conv_problem *problem, winograd_kind kind)
 {
@@ -70,13 +62,10 @@ static void pack_block(void *context, size_t index, size_t worker)
     const size_t blocks = smaller(group_blocks, blocks_of(problem->out_channels) - first);
     const size_t channel_floats = blocks * BLAN_BLOCK * (task->kind.taps ? TAPS : 1);
     const size_t element_floats = in_blocks * BLAN_BLOCK * blocks * BLAN_BLOCK;
-    size_t block = index % in_blocks, channels = problem->inputs[0].channels, base = 0;
+    size_t block = index % in_blocks;
     float *packed = task->packed + first * block_weights(problem, task->kind) + block * BLAN_BLOCK * channel_floats;
-    if (block >= blocks_of(channels)) {
-        block -= blocks_of(channels);
-        base = channels;
-        channels = problem->inputs[1].channels;
-    }
+    const conv_input *input = input_of(problem, &block);
+    const size_t base = input == &problem->inputs[0] ? 0 : problem->inputs[0].channels, channels = input->channels;
     for (size_t c = block * BLAN_BLOCK; c < (block + 1) * BLAN_BLOCK; c++, packed += channel_floats)
         for (size_t b = 0; b < blocks; b++) {
             const size_t out = (first + b) * BLAN_BLOCK;
@@ -111,10 +100,6 @@ typedef struct schedule {
     size_t window_floats;           /* V of one group, or of all tiles when shared */
     size_t product_floats;          /* of one worker */
 } schedule;
-
-/* Floats from one element of the window to the next. An odd number of cache lines: the elements of a tile, written
-   and read together, then fall into different sets of the caches. */
-static size_t element_step(size_t vectors) { return (vectors | 1) * BLAN_BLOCK; }
 
 static schedule plan(const conv_problem *problem, winograd_kind kind, int threads)
 {
@@ -160,30 +145,34 @@ typedef struct run_task {
 
 static size_t group_size(const schedule *s, size_t group) { return smaller(s->group, s->tiles - group * s->group); }
 
+/* Where a tile lies: its image and its first output pixel. */
+typedef struct place {
+    size_t image, y, x;
+} place;
+
+static place place_of(const schedule *s, size_t tile, size_t m)
+{
+    const size_t image = tile / (s->tiles_y * s->tiles_x), in_image = tile % (s->tiles_y * s->tiles_x);
+    return (place){image, in_image / s->tiles_x * m, in_image % s->tiles_x * m};
+}
+
 /* V of one input block of a group of tiles. */
 static void transform_windows(const run_task *task, size_t group, size_t block, float *v)
 {
     const conv_problem *problem = task->problem;
     const schedule *s = &task->schedule;
     const size_t in_blocks = in_blocks_total(problem), tiles = group_size(s, group);
-    const conv_input *input = &problem->inputs[0];
     size_t local = block;
-    if (local >= blocks_of(input->channels)) {
-        local -= blocks_of(input->channels);
-        input = &problem->inputs[1];
-    }
-    unsigned shift = 0;
-    while (((size_t)1 << shift) < input->upsample)
-        shift++;
+    const conv_input *input = input_of(problem, &local);
+    const unsigned shift = shift_of(input->upsample);
     const size_t height = problem->in_height >> shift, width = problem->in_width >> shift;
     for (size_t i = 0; i < tiles; i++) {
-        const size_t tile = group * s->group + i, image = tile / (s->tiles_y * s->tiles_x);
-        const size_t place = tile % (s->tiles_y * s->tiles_x);
+        const place at = place_of(s, group * s->group + i, task->kind.m);
         const blan_k_winograd_input window = {
-            .plane = input->data + (image * blocks_of(input->channels) + local) * height * width * BLAN_BLOCK,
+            .plane = input->data + (at.image * blocks_of(input->channels) + local) * height * width * BLAN_BLOCK,
             .plane_width = width,
-            .y = (ptrdiff_t)(place / s->tiles_x * task->kind.m) - 1,
-            .x = (ptrdiff_t)(place % s->tiles_x * task->kind.m) - 1,
+            .y = (ptrdiff_t)at.y - 1,
+            .x = (ptrdiff_t)at.x - 1,
             .height = problem->in_height,
             .width = problem->in_width,
             .shift = shift,
@@ -259,16 +248,15 @@ static void multiply_and_transform(const run_task *task, size_t group, size_t ou
     const size_t row = problem->out_width * BLAN_BLOCK, plane = problem->out_height * row;
     for (size_t b = 0; b < blocks; b++)
         for (size_t i = 0; i < tiles; i++) {
-            const size_t tile = group * s->group + i, image = tile / (s->tiles_y * s->tiles_x);
-            const size_t place = tile % (s->tiles_y * s->tiles_x);
-            const size_t y = place / s->tiles_x * m, x = place % s->tiles_x * m;
-            const size_t at = (image * out_blocks + first + b) * plane + y * row + x * BLAN_BLOCK;
+            const place at = place_of(s, group * s->group + i, m);
+            const size_t offset =
+                (at.image * out_blocks + first + b) * plane + at.y * row + at.x * BLAN_BLOCK;
             const blan_k_winograd_output output = {
-                .out = epilogue->out + at,
-                .residual = epilogue->residual != NULL ? epilogue->residual + at : NULL,
+                .out = epilogue->out + offset,
+                .residual = epilogue->residual != NULL ? epilogue->residual + offset : NULL,
                 .row_step = row,
-                .rows = problem->out_height - y,
-                .columns = problem->out_width - x,
+                .rows = problem->out_height - at.y,
+                .columns = problem->out_width - at.x,
                 .bias = epilogue->bias != NULL ? epilogue->bias + (first + b) * BLAN_BLOCK : NULL,
                 .relu = epilogue->relu,
                 .accumulate = epilogue->accumulate,

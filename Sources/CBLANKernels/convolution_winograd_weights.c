@@ -95,7 +95,7 @@ static void transform_tile(const winograd_task *task, size_t tile, size_t i, siz
             .x = (ptrdiff_t)at.x - 1,
             .height = g->shape->in_height,
             .width = g->shape->in_width,
-            .shift = (unsigned)__builtin_ctzll(in.factor),
+            .shift = shift_of(in.factor),
         };
         g->tiles->winograd_input[1](windows + (block * p->group + i) * BLAN_BLOCK, p->window_step, &window);
     }
@@ -142,8 +142,8 @@ static void store_block(void *context, size_t index, size_t worker)
     const float *cells = cell_at(task, 0, 0, out_block, in_block);
     for (size_t c = 0; c < in.channels; c++) {
         float taps[9 * BLAN_BLOCK] __attribute__((aligned(64)));
-        g->tiles->winograd_taps(taps, cells + c * BLAN_BLOCK, task->plan.cell_step, task->plan.tasks.chunks,
-                                chunk_floats(&task->plan));
+        g->tiles->winograd3_output(taps, 3 * BLAN_BLOCK, cells + c * BLAN_BLOCK, task->plan.cell_step,
+                                   task->plan.tasks.chunks, chunk_floats(&task->plan));
         blan_k_store_taps(g, out_block, in.channel + c, taps, BLAN_BLOCK);
     }
 }

@@ -136,10 +136,11 @@ typedef struct blan_k_tile_table {
     void (*winograd_input[2])(float *v, size_t step, const blan_k_winograd_input *input);
     void (*winograd_output[2])(const blan_k_winograd_output *output, const float *m_tile, size_t step);
 
-    /* The weight gradient's: see tiles/winograd.h. */
+    /* The weight gradient's, and the stem's output: see tiles/winograd.h. */
     void (*winograd_gradient)(float *v, size_t step, const float *gradient, size_t row_step, size_t rows,
                               size_t columns);
-    void (*winograd_taps)(float *taps, const float *m, size_t step, size_t chunks, size_t chunk_step);
+    void (*winograd3_output)(float *out, size_t row_step, const float *m, size_t step, size_t chunks,
+                             size_t chunk_step);
 
     /* Transformed kernels, one vector for each element of the window at u[e * step]. */
     void (*winograd_weights[2])(float *u, size_t step, const blan_k_winograd_kernels *weights);
@@ -157,7 +158,6 @@ typedef struct blan_k_tile_table {
     void (*stem_outer)(size_t pixels, float *sums, const float *row, size_t plane_step, const float *gradient);
 
     /* The stem for prediction: see tiles/stem.h. */
-    void (*stem_outputs)(float *out, size_t row_step, const float *m_tile, size_t step);
     void (*stem_pool)(size_t width, float *out, const float *const rows[3], const float *bias);
 
     /* RDAM: see tiles/attention.h. */

@@ -48,7 +48,7 @@ static void measure_block(void *context, size_t block, size_t worker)
     const range_task *task = context;
     const conv_problem *conv = task->conv;
     const low_channels channels = low_channels_of(conv, block);
-    const conv_input *input = low_input_of(conv, &block);
+    const conv_input *input = input_of(conv, &block);
     const size_t area = conv->in_height / input->upsample * (conv->in_width / input->upsample);
     v16 most[16];
     for (size_t e = 0; e < task->elements; e++)

@@ -16,7 +16,6 @@ enum {
     GROUP_BYTES = 384 * 1024, /* of V aimed at for a group of runs */
     MOST_GROUP_RUNS = 12,
     LEAST_RUNS = 2, /* a thread's share below which V is shared in any case */
-    CACHE_LINE_WORDS = 16,
 };
 
 typedef struct schedule {
@@ -27,16 +26,13 @@ typedef struct schedule {
     size_t product_floats; /* of one worker */
 } schedule;
 
-/* Words from one element to the next: an odd number of cache lines, which spreads the elements of a tile over the sets
-   of the caches. */
-static size_t element_step(size_t words) { return (divide_up(words, CACHE_LINE_WORDS) | 1) * CACHE_LINE_WORDS; }
-
+/* Words from one element of V to the next. */
 static size_t window_step(const low_problem *p, size_t runs)
 {
-    return element_step(p->in_blocks * runs * LOW_RUN * p->tiles->words);
+    return element_step(divide_up(p->in_blocks * runs * LOW_RUN * p->tiles->words, BLAN_BLOCK));
 }
 
-static size_t product_step(size_t blocks, size_t runs) { return element_step(blocks * runs * LOW_RUN * BLAN_BLOCK); }
+static size_t product_step(size_t blocks, size_t runs) { return element_step(blocks * runs * LOW_RUN); }
 
 static schedule plan(const low_problem *p, int threads)
 {
@@ -93,10 +89,8 @@ static void transform_windows(const run_task *task, size_t group, size_t block, 
     const schedule *s = &task->schedule;
     const size_t runs = group_size(s, group), run_words = LOW_RUN * p->tiles->words;
     size_t local = block;
-    const conv_input *input = low_input_of(&p->conv, &local);
-    unsigned shift = 0;
-    while (((size_t)1 << shift) < input->upsample)
-        shift++;
+    const conv_input *input = input_of(&p->conv, &local);
+    const unsigned shift = shift_of(input->upsample);
     const size_t height = p->conv.in_height >> shift, width = p->conv.in_width >> shift;
     for (size_t i = 0; i < runs; i++) {
         const place at = place_of(s, group * s->group + i, p->m);

@@ -89,9 +89,6 @@ void blan_k_stem_pool_pack(const blan_k_stem_shape *shape, const float *weights,
 
 /* ---- memory ---- */
 
-/* Floats from one element of a window to the next; see convolution_winograd.c. */
-static size_t element_step(size_t vectors) { return (vectors | 1) * BLAN_BLOCK; }
-
 typedef struct band_memory {
     size_t tiles;      /* of one row */
     size_t row;        /* floats of a row of the convolution: whole tiles */
@@ -177,8 +174,8 @@ static void convolve_tiles(const pool_task *task, size_t image, size_t y, float 
                                       weights + e * BLAN_BLOCK * blocks * BLAN_BLOCK);
         for (size_t b = 0; b < blocks; b++)
             for (size_t i = 0; i < tiles; i++)
-                task->tiles->stem_outputs(rows + (first + b) * m->block + i * SIDE * BLAN_BLOCK, m->row,
-                                          products + (b * tiles + i) * BLAN_BLOCK, product_step);
+                task->tiles->winograd3_output(rows + (first + b) * m->block + i * SIDE * BLAN_BLOCK, m->row,
+                                              products + (b * tiles + i) * BLAN_BLOCK, product_step, 1, 0);
     }
 }
 

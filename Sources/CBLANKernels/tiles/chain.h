@@ -1,5 +1,6 @@
 /* Micro-kernels of chains (blan_chain.h). The input is blocked by `lanes`: sixteen channels for a map, one for planes. */
 #include "../vector.h"
+#include "step.h"
 
 BLAN_INLINE void valid_tile(const size_t pixels, const size_t blocks, const size_t lanes,
                             const blan_k_valid_tile *restrict tile, const float *restrict w)
@@ -16,19 +17,8 @@ BLAN_INLINE void valid_tile(const size_t pixels, const size_t blocks, const size
             for (size_t left = tile->channels; left > 0; in += tile->block_step) {
                 const size_t count = left < lanes ? left : lanes;
                 left -= count;
-                for (size_t c = 0; c < count; c++, w += blocks * BLAN_BLOCK) {
-                    v16 weight[TILE_BLOCKS];
-#pragma clang loop unroll(full)
-                    for (size_t b = 0; b < blocks; b++)
-                        weight[b] = v16_load(w + b * BLAN_BLOCK);
-#pragma clang loop unroll(full)
-                    for (size_t p = 0; p < pixels; p++) {
-                        const v16 value = v16_splat(in[p * lanes + c]);
-#pragma clang loop unroll(full)
-                        for (size_t b = 0; b < blocks; b++)
-                            acc[b][p] += value * weight[b];
-                    }
-                }
+                for (size_t c = 0; c < count; c++, w += blocks * BLAN_BLOCK)
+                    multiply_step(acc, pixels, blocks, in + c, lanes, w);
             }
         }
     }

@@ -1,6 +1,7 @@
 /* The direct convolution's micro-kernel: like multiply.h, but over a list of entries, each with pixels and weights of
    its own, and with all that a convolution adds at the end. */
 #include "../vector.h"
+#include "step.h"
 
 BLAN_INLINE void direct_tile(const size_t pixels, const size_t blocks, const blan_k_direct_tile *tile,
                              const float *restrict packed)
@@ -25,19 +26,8 @@ BLAN_INLINE void direct_tile(const size_t pixels, const size_t blocks, const bla
                         acc[b][p] = v16_splat(0);
                     }
             }
-            for (size_t c = 0; c < BLAN_BLOCK; c++, w += blocks * BLAN_BLOCK) {
-                v16 weight[TILE_BLOCKS];
-#pragma clang loop unroll(full)
-                for (size_t b = 0; b < blocks; b++)
-                    weight[b] = v16_load(w + b * BLAN_BLOCK);
-#pragma clang loop unroll(full)
-                for (size_t p = 0; p < pixels; p++) {
-                    const v16 x = v16_splat(in[p * BLAN_BLOCK + c]);
-#pragma clang loop unroll(full)
-                    for (size_t b = 0; b < blocks; b++)
-                        acc[b][p] += x * weight[b];
-                }
-            }
+            for (size_t c = 0; c < BLAN_BLOCK; c++, w += blocks * BLAN_BLOCK)
+                multiply_step(acc, pixels, blocks, in + c, BLAN_BLOCK, w);
         }
     }
 #pragma clang loop unroll(full)

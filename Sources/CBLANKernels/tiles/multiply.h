@@ -1,6 +1,7 @@
 /* The dense micro-kernel: a register block of pixels x output blocks, one broadcast and `blocks` multiply-adds for
    every pixel and channel. Winograd's products and 1x1 convolutions run on it. */
 #include "../vector.h"
+#include "step.h"
 
 /* Weights are asked for so far ahead: they come from memory, and the CPU does not see the end of a page coming. */
 enum { PREFETCH_LINES = 128 };
@@ -27,19 +28,10 @@ BLAN_INLINE void multiply_tile(const size_t pixels, const size_t blocks, float *
                 }
         }
         for (size_t c = 0; c < BLAN_BLOCK; c++, w += blocks * BLAN_BLOCK) {
-            v16 weight[TILE_BLOCKS];
 #pragma clang loop unroll(full)
-            for (size_t b = 0; b < blocks; b++) {
-                weight[b] = v16_load(w + b * BLAN_BLOCK);
+            for (size_t b = 0; b < blocks; b++)
                 __builtin_prefetch(w + (PREFETCH_LINES + b) * BLAN_BLOCK);
-            }
-#pragma clang loop unroll(full)
-            for (size_t p = 0; p < pixels; p++) {
-                const v16 x = v16_splat(a[p * BLAN_BLOCK + c]);
-#pragma clang loop unroll(full)
-                for (size_t b = 0; b < blocks; b++)
-                    acc[b][p] += x * weight[b];
-            }
+            multiply_step(acc, pixels, blocks, a + c, BLAN_BLOCK, w);
         }
     }
 #pragma clang loop unroll(full)

@@ -1,10 +1,11 @@
 /* The stem's micro-kernel: 7x7, stride 2, on three planes padded by three pixels, so no tap needs a check. */
 #include "../vector.h"
+#include "step.h"
 
 /* `computed` pixels are, `pixels` of them written: reading past a row's end is what its padding allows. */
-BLAN_INLINE void stem_tile(const size_t computed, size_t pixels, const size_t blocks, float *restrict out, size_t out_block_step,
-                           const float *restrict plane, size_t row_step, size_t plane_step, const float *restrict w,
-                           const float *bias)
+BLAN_INLINE void stem_tile(const size_t computed, size_t pixels, const size_t blocks, float *restrict out,
+                           size_t out_block_step, const float *restrict plane, size_t row_step, size_t plane_step,
+                           const float *restrict w, const float *bias)
 {
     v16 acc[TILE_BLOCKS][TILE_PIXELS];
 #pragma clang loop unroll(full)
@@ -15,19 +16,8 @@ BLAN_INLINE void stem_tile(const size_t computed, size_t pixels, const size_t bl
     for (size_t channel = 0; channel < 3; channel++) {
         for (size_t y = 0; y < 7; y++) {
             const float *row = plane + channel * plane_step + y * row_step;
-            for (size_t x = 0; x < 7; x++, w += blocks * BLAN_BLOCK) {
-                v16 weight[TILE_BLOCKS];
-#pragma clang loop unroll(full)
-                for (size_t b = 0; b < blocks; b++)
-                    weight[b] = v16_load(w + b * BLAN_BLOCK);
-#pragma clang loop unroll(full)
-                for (size_t p = 0; p < computed; p++) {
-                    const v16 value = v16_splat(row[x + 2 * p]);
-#pragma clang loop unroll(full)
-                    for (size_t b = 0; b < blocks; b++)
-                        acc[b][p] += value * weight[b];
-                }
-            }
+            for (size_t x = 0; x < 7; x++, w += blocks * BLAN_BLOCK)
+                multiply_step(acc, computed, blocks, row + x, 2, w);
         }
     }
 #pragma clang loop unroll(full)
@@ -81,28 +71,6 @@ static void stem_outer(size_t pixels, float *restrict sums, const float *restric
 #pragma clang loop unroll(full)
         for (size_t i = 0; i < STEM_OUTER_PLANES * 7; i++)
             v16_store(sums + (first * 7 + i) * BLAN_BLOCK, acc[i]);
-    }
-}
-
-/* F(3x3, 4x4) of the stem for prediction: a tile's 3 x 3 outputs from its products, m_tile[e * step]. */
-static void stem_outputs(float *restrict out, size_t row_step, const float *restrict m_tile, size_t step)
-{
-    v16 half[18];
-#pragma clang loop unroll(full)
-    for (size_t y = 0; y < 6; y++) {
-        v16 products[6];
-#pragma clang loop unroll(full)
-        for (size_t x = 0; x < 6; x++)
-            products[x] = v16_load(m_tile + (6 * y + x) * step);
-        winograd4_taps_line(half + 3 * y, 1, products, 1);
-    }
-#pragma clang loop unroll(full)
-    for (size_t x = 0; x < 3; x++) {
-        v16 column[3];
-        winograd4_taps_line(column, 1, half + x, 3);
-#pragma clang loop unroll(full)
-        for (size_t y = 0; y < 3; y++)
-            v16_store(out + y * row_step + x * BLAN_BLOCK, column[y]);
     }
 }
 

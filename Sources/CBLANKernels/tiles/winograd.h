@@ -377,7 +377,7 @@ static void winograd4_gradient(float *restrict v, size_t step, const float *rest
 }
 
 /* One column or row of A^T m for three outputs. */
-BLAN_INLINE void winograd4_taps_line(v16 *restrict out, size_t step, const v16 *restrict m, size_t m_step)
+BLAN_INLINE void winograd3_output_line(v16 *restrict out, size_t step, const v16 *restrict m, size_t m_step)
 {
     const v16 m1 = m[m_step], m2 = m[2 * m_step], m3 = m[3 * m_step], m4 = m[4 * m_step];
     out[0] = m[0] + (m1 + m2) + (m3 + m4);
@@ -385,9 +385,10 @@ BLAN_INLINE void winograd4_taps_line(v16 *restrict out, size_t step, const v16 *
     out[2 * step] = 0.5f * (m1 + m2) + 2 * (m3 + m4) + m[5 * m_step];
 }
 
-/* taps[9][16]: the weight gradient that the products m[e * step] stand for, summed over chunks. */
-static void winograd4_taps(float *restrict taps, const float *restrict m, size_t step, size_t chunks,
-                           size_t chunk_step)
+/* The 3x3 results of F(3x3, 4x4), rows `row_step` apart, that the products m[e * step] stand for, summed over chunks: the
+   taps of a weight gradient, or outputs of the stem. */
+static void winograd3_output(float *restrict out, size_t row_step, const float *restrict m, size_t step,
+                             size_t chunks, size_t chunk_step)
 {
     v16 half[18];
 #pragma clang loop unroll(full)
@@ -398,14 +399,14 @@ static void winograd4_taps(float *restrict taps, const float *restrict m, size_t
             for (size_t chunk = 1; chunk < chunks; chunk++)
                 column[y] += v16_load(m + chunk * chunk_step + (y * 6 + x) * step);
         }
-        winograd4_taps_line(half + x, 6, column, 1);
+        winograd3_output_line(half + x, 6, column, 1);
     }
 #pragma clang loop unroll(full)
     for (size_t y = 0; y < 3; y++) {
         v16 line[3];
-        winograd4_taps_line(line, 1, half + y * 6, 1);
+        winograd3_output_line(line, 1, half + y * 6, 1);
 #pragma clang loop unroll(full)
         for (size_t x = 0; x < 3; x++)
-            v16_store(taps + (y * 3 + x) * BLAN_BLOCK, line[x]);
+            v16_store(out + y * row_step + x * BLAN_BLOCK, line[x]);
     }
 }
