@@ -57,9 +57,16 @@ import Testing
       options.averageDecay = 0.9
       Self.calm(&options)
     }
-    let alone = try training.trainer(change)
-    let expected = Self.outcome(
-      try c.images.map { try training.step(alone, images: 0..<$0.reduce(0, +)) }, alone)
+    let single = { (training: SmallTraining) in
+      let alone = try training.trainer(change)
+      return Self.outcome(try c.images.map { try training.step(alone, images: 0..<$0.reduce(0, +)) }, alone)
+    }
+    let expected = try single(training)
+    let disturbed = try Self.disturbed(c.variant).map(single)
+    let moved = disturbed.map { Self.distance($0.moments, expected.moments) }.max() ?? 0
+    let normsMoved = zip(expected.norms.indices, expected.norms).map { step, norm in
+      disturbed.map { abs($0.norms[step] - norm) }.max() ?? 0
+    }
     let group = ThreadGroup(c.images[0].count)
     let outcomes = try group.run { communicator in
       let trainer = try training.trainer(threads: 1, change)
@@ -78,9 +85,12 @@ import Testing
           #expect(abs(term - single) <= 1e-4 * max(abs(single), 1), "\(losses) \(whole)")
         }
       }
-      for (norm, single) in zip(outcome.norms, expected.norms) { #expect(abs(norm - single) <= 1e-3 * single) }
+      for (step, norm) in outcome.norms.enumerated() {
+        let single = expected.norms[step]
+        #expect(abs(norm - single) <= 1e-3 * single + 2 * normsMoved[step])
+      }
       #expect(Self.distance(outcome.values, expected.values) <= 1e-4)
-      #expect(Self.distance(outcome.moments, expected.moments) <= 1e-3)
+      #expect(Self.distance(outcome.moments, expected.moments) <= 1e-3 + 2 * moved, "noise moves them by \(moved)")
       for (name, values) in outcome.running {
         #expect(Self.distance(values, expected.running[name] ?? []) <= 1e-4, "\(name)")
       }
@@ -100,20 +110,24 @@ import Testing
       try training.step(trainer, images: [0..<1, 1..<3, 3..<4][communicator.group.rank])
       return Array(trainer.store.gradients.elements)
     }.map { try $0.get() }
-    for gradient in gradients { #expect(Self.distance(gradient, whole) <= 1e-4) }
-    // A single tensor may be worse: parts of a batch run by other kernels, and LMIM's ReLUs have kinks. How much worse,
-    // noise of 1e-6 on the pixels tells.
-    let noisy = try SmallTraining()
-    for index in 0..<noisy.pixels.count { noisy.pixels.pointer[index] += index % 2 == 0 ? 1e-6 : -1e-6 }
-    let disturbed = try noisy.trainer()
-    try noisy.step(disturbed)
-    let moved = Array(disturbed.store.gradients.elements)
+    let disturbed = try Self.disturbed(.full).map { training in
+      let trainer = try training.trainer()
+      try training.step(trainer)
+      return Array(trainer.store.gradients.elements)
+    }
+    let noise = { (range: Range<Int>) in
+      disturbed.map { Self.distance(Array($0[range]), Array(whole[range])) }.max() ?? 0
+    }
+    let moved = noise(whole.indices)
+    for gradient in gradients {
+      #expect(Self.distance(gradient, whole) <= 1e-4 + 2 * moved, "noise moves them by \(moved)")
+    }
     for (parameter, slot) in slots {
       let range = slot.offset..<slot.offset + slot.count
+      let moved = noise(range)
       for gradient in gradients {
         let distance = Self.distance(Array(gradient[range]), Array(whole[range]))
-        let noise = Self.distance(Array(moved[range]), Array(whole[range]))
-        #expect(distance <= 1e-3 + 2 * noise, "\(parameter.name): noise moves it by \(noise)")
+        #expect(distance <= 1e-3 + 2 * moved, "\(parameter.name): noise moves it by \(moved)")
       }
     }
   }
@@ -226,6 +240,18 @@ import Testing
     }
     #expect(throws: BLANError.self) { try ProcessGroup(rank: 2, size: 2) { _, _ in 0 } }
     #expect(throws: BLANError.self) { try ProcessGroup(rank: 0, size: 0) { _, _ in 0 } }
+  }
+
+  /// The same training with noise of 1e-6 on the pixels. Parts of a batch are summed in another order, and LMIM's ReLUs
+  /// have kinks: how far such rounding may carry a gradient on this CPU's kernels, the noise tells.
+  private static func disturbed(_ variant: Variant) throws -> [SmallTraining] {
+    try (1...3).map { period in
+      let training = try SmallTraining(variant: variant)
+      for index in 0..<training.pixels.count {
+        training.pixels.pointer[index] += index / period % 2 == 0 ? 1e-6 : -1e-6
+      }
+      return training
+    }
   }
 
   /// Length of the difference by the length of `b`.
