@@ -6,7 +6,8 @@
 #   --quick       leaves out the slow checks: the installed package, the packages in bare systems, torch, MKL and others in
 #                 one process, the quickstart, tests that pytest marks as slow
 #   --with-torch  also compares full-width networks with PyTorch, which it installs
-#   --sanitize    also runs the Swift tests under AddressSanitizer
+#   --sanitize    also runs the Swift tests under AddressSanitizer and what shares models between threads under
+#                 ThreadSanitizer
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -61,6 +62,8 @@ sanitized_tests() {
       swift test --skip-build --disable-xctest "${sanitized_build[@]}"
 }
 
+threads_sanitized() { Tests/C/run.sh --sanitize thread concurrency races models; }
+
 c_programs() {
   [ -x Tests/C/run.sh ] || { echo "no Tests/C/run.sh yet"; return 77; }
   Tests/C/run.sh
@@ -106,6 +109,7 @@ check "libblan.so" scripts/build.sh
 check "C programs" c_programs
 check "GStreamer element" gstreamer_element
 check "Binary interface" binary_interface
+[ $sanitize -eq 0 ] || check "Threads under ThreadSanitizer" threads_sanitized
 [ $quick -eq 1 ] || check "Installed package" installed_package
 check "Python tests" python_tests
 [ $quick -eq 1 ] || check "Beside other libraries in one process" scripts/coexistence.sh

@@ -1,5 +1,5 @@
 import BLANTensors
-import Synchronization
+import struct Synchronization.Atomic
 
 /// The memory of one call in flight, kept from call to call and enlarged where one needs more.
 final class DetectionContext: @unchecked Sendable {

@@ -1,5 +1,4 @@
 import BLANTensors
-import Synchronization
 
 /// Execution contexts that no call is using. A call takes one and gives it back, so that there are as many as there
 /// were ever calls at once, and none is made anew.

@@ -1,9 +1,11 @@
 #include "check.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-static size_t checks, failures;
+/* Some programs check on several threads. */
+static atomic_size_t checks, failures;
 
 static void failed(const char *file, int line)
 {
@@ -42,6 +44,6 @@ int check_end(void)
     if (checks == 0)
         fprintf(stderr, "no check ran\n");
     else if (failures > 0)
-        fprintf(stderr, "%zu of %zu checks failed\n", failures, checks);
+        fprintf(stderr, "%zu of %zu checks failed\n", (size_t)failures, (size_t)checks);
     return checks == 0 || failures > 0;
 }

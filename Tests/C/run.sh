@@ -1,11 +1,20 @@
 #!/usr/bin/env bash
 # Builds the C programs of this folder against build/lib/libblan.so and runs them; one line each.
-# Usage: Tests/C/run.sh [PROGRAM...]      e.g. Tests/C/run.sh threads memory
+# Usage: Tests/C/run.sh [--sanitize address|thread] [PROGRAM...]      e.g. Tests/C/run.sh threads memory
+# With --sanitize the programs run against a library that is built for that sanitizer.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 library=$PWD/build/lib
 programs=build/c-tests
+sanitizer=
+if [ "${1:-}" = --sanitize ]; then
+  sanitizer=${2:?--sanitize needs address or thread}
+  shift 2
+  [ $# -gt 0 ] || { echo "Tests/C/run.sh: --sanitize needs the names of programs" >&2; exit 2; }
+  library=$(scripts/sanitized-library.sh "$sanitizer")
+  programs=build/c-tests/$sanitizer
+fi
 [ -e "$library/libblan.so" ] || { echo "Tests/C/run.sh: no build/lib/libblan.so; run scripts/build.sh first" >&2; exit 1; }
 mkdir -p "$programs"
 
@@ -15,6 +24,16 @@ export LOCPATH=$PWD/$programs/locales
 
 warnings=(-Wall -Wextra -Werror -pedantic)
 linking=(-L"$library" -Wl,-rpath,"$library" -lblan -lm -pthread)
+compiler=gcc
+if [ -n "$sanitizer" ]; then
+  # Swift's own clang: its sanitizer runtimes are those that the library was compiled for.
+  swift=$(dirname "$(readlink -f "$(command -v swift)")")
+  compiler=$swift/clang
+  warnings+=(-fsanitize="$sanitizer" -fno-omit-frame-pointer)
+  linking+=(-fuse-ld=lld -L"$swift/../lib/swift/linux" -Wl,-rpath,"$swift/../lib/swift/linux" -ldispatch -lBlocksRuntime)
+  export ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=4096 TSAN_OPTIONS=halt_on_error=0
+  export LSAN_OPTIONS=suppressions=$PWD/Tests/leaks.supp:print_suppressions=0
+fi
 passed=0 failed=0
 
 verdict() {
@@ -50,6 +69,7 @@ library_is_small() {
 no_swift_is_needed() { ! ldd "$library/libblan.so" | grep -iE 'swift|foundation|lib[gi]?omp|not found' >&2; }
 
 all=(contract arguments options files faces explain models precision data evaluate train threads concurrency memory allocation process processes)
+all=(contract arguments options files faces explain models precision data evaluate train threads concurrency races memory allocation process)
 if [ $# -eq 0 ]; then
   status=0; exports_are_declared_and_called || status=$?; verdict "exports" $status
   status=0; no_swift_is_needed || status=$?; verdict "dependencies" $status
@@ -58,7 +78,7 @@ if [ $# -eq 0 ]; then
   set -- "${all[@]}"
 fi
 for name in "$@"; do
-  run_program "$name" gcc -std=c11 -O1 -g "${warnings[@]}" -Iinclude "Tests/C/$name.c" Tests/C/check.c Tests/C/fixture.c
+  run_program "$name" "$compiler" -std=c11 -O1 -g "${warnings[@]}" -Iinclude "Tests/C/$name.c" Tests/C/check.c Tests/C/fixture.c
 done
 
 echo "$passed passed, $failed failed"

@@ -1,6 +1,5 @@
 import BLANImages
 import BLANTensors
-import Synchronization
 
 /// Decoded images, kept until a limit of memory is reached. Nothing is ever thrown out: an epoch goes through all items
 /// in random order, so no choice of what to keep is better than the first that came.

@@ -1,7 +1,6 @@
 import BLANNetwork
 import BLANTensors
 import BLANWeights
-import Synchronization
 
 /// Gradient-weighted class activation maps (Selvaraju et al. 2017) at the four levels of the network.
 ///
