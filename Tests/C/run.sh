@@ -40,6 +40,9 @@ verdict() {
   if [ "$2" -eq 0 ]; then passed=$((passed + 1)); echo "passed  $1"; else failed=$((failed + 1)); echo "FAILED  $1"; fi
 }
 
+# The program that calls every function of the header with what no caller should pass.
+write_hostile() { gcc -E -P include/blan.h | python3 Tests/C/hostile.py >"$programs/hostile.c"; }
+
 run_program() {
   local name=$1 status=0
   shift
@@ -70,6 +73,7 @@ no_swift_is_needed() { ! ldd "$library/libblan.so" | grep -iE 'swift|foundation|
 
 all=(contract arguments options files faces explain models precision data evaluate train threads concurrency memory allocation process processes)
 all=(contract arguments options files faces explain models precision data evaluate train threads concurrency races memory allocation process)
+all=(contract arguments options hostile files faces explain models precision data evaluate train threads concurrency races memory allocation process)
 if [ $# -eq 0 ]; then
   status=0; exports_are_declared_and_called || status=$?; verdict "exports" $status
   status=0; no_swift_is_needed || status=$?; verdict "dependencies" $status
@@ -78,7 +82,9 @@ if [ $# -eq 0 ]; then
   set -- "${all[@]}"
 fi
 for name in "$@"; do
-  run_program "$name" "$compiler" -std=c11 -O1 -g "${warnings[@]}" -Iinclude "Tests/C/$name.c" Tests/C/check.c Tests/C/fixture.c
+  source=Tests/C/$name.c
+  [ "$name" != hostile ] || { write_hostile; source=$programs/hostile.c; }
+  run_program "$name" "$compiler" -std=c11 -O1 -g "${warnings[@]}" -Iinclude -ITests/C "$source" Tests/C/check.c Tests/C/fixture.c
 done
 
 echo "$passed passed, $failed failed"

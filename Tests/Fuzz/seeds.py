@@ -6,6 +6,8 @@ Needs build/lib/libblan.so for the model files.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import struct
 import sys
@@ -40,8 +42,6 @@ def metadata(content: bytes, key: str) -> bytes:
 
 
 def blan_header(content: bytes) -> dict:
-    import json
-
     (length,) = struct.unpack_from("<Q", content)
     return json.loads(content[8 : 8 + length])
 
@@ -81,10 +81,8 @@ def checkpoints(folder: Path) -> None:
             seen += 1
             return seen < most
 
-        try:
+        with contextlib.suppress(blan.CancelledError):
             trainer.fit(data, epochs=2, batch=2, workers=1, on_progress=stop)
-        except blan.CancelledError:
-            pass
         trainer.save("checkpoint.safetensors")
         content = Path("checkpoint.safetensors").read_bytes()
         training, config = metadata(content, "blan.training"), metadata(content, "blan.config")
@@ -108,7 +106,9 @@ def images() -> None:
 
 
 def tables() -> None:
-    write("csv", "groups", b'\0path,split,A,"B, b",age\na.png,train,1,0,old\n"b,""2.png",test,,1,\nc.png,val,0,1,young\n')
+    write(
+        "csv", "groups", b'\0path,split,A,"B, b",age\na.png,train,1,0,old\n"b,""2.png",test,,1,\nc.png,val,0,1,young\n'
+    )
     write("csv", "signed", b"\7path,Smiling\r\n/x/1.jpg,-1\r\n/x/2.jpg, 1.0\r\n/x/3.jpg,+1\r\n")
     write("csv", "wanted", b"\5\xef\xbb\xbfpath,Smiling,A\n1.jpg,1,0\n2.jpg,,1\n")
     labels = b"3\nA B C\n1.jpg 1 -1 1\n2.jpg -1 1 0\n3.jpg  1  1  1\n"
