@@ -132,7 +132,11 @@ public func datasetSplit(
 ) -> blan_status {
   training?.pointee = nil
   validation?.pointee = nil
-  return guarded {
+  let undo = {
+    release(training)
+    release(validation)
+  }
+  return guarded(undo: undo) {
     let training = try required(training, "training")
     let validation = try required(validation, "validation")
     let dataset = try DatasetHandle.required(dataset, "dataset").dataset

@@ -4,11 +4,18 @@ import CBLANSupport
 
 /// Runs the body of an exported function, in the default floating-point environment whatever the caller's is, and turns
 /// what it throws into a status and `blan_last_error`'s text.
-func guarded(_ body: () throws -> Void) -> blan_status {
+///
+/// A body that had to live on the reserve of memory has failed, however far it came: `undo` gives back what it made.
+func guarded(undo: () -> Void = {}, _ body: () throws -> Void) -> blan_status {
   var floatingPoint = blan_s_floating_point_enter()
   defer { blan_s_floating_point_leave(&floatingPoint) }
+  let reserveUses = blan_s_reserve_uses()
   do {
     try body()
+    guard blan_s_reserve_uses() == reserveUses else {
+      undo()
+      throw BLANError.outOfMemory("no memory was left for what the call had to make")
+    }
     return blan_status(BLAN_OK)
   } catch {
     let failure = error as? BLANError ?? .internal("\(error)")
@@ -20,10 +27,17 @@ func guarded(_ body: () throws -> Void) -> blan_status {
 /// `guarded` for functions that make a handle: `out` is NULL unless `make` succeeds.
 func guarded(_ out: UnsafeMutablePointer<OpaquePointer?>?, _ make: () throws -> OpaquePointer) -> blan_status {
   out?.pointee = nil
-  return guarded {
+  return guarded(undo: { release(out) }) {
     let out = try required(out, "out")
     out.pointee = try make()
   }
+}
+
+/// Frees the handle that `out` points to and leaves NULL.
+func release(_ out: UnsafeMutablePointer<OpaquePointer?>?) {
+  guard let handle = out?.pointee else { return }
+  out?.pointee = nil
+  Unmanaged<AnyObject>.fromOpaque(UnsafeRawPointer(handle)).release()
 }
 
 func setLastError(_ message: String) {

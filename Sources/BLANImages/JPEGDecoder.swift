@@ -54,6 +54,7 @@ struct JPEGDecoder {
     guard status != 0 else { return }
     let text = String(cString: tjGetErrorStr2(handle))
     let isHarmless = Self.harmless.contains { text.contains($0) } && Self.isComplete(bytes)
+    guard !text.contains("Insufficient memory") else { throw BLANError.outOfMemory("no memory to decode \(name)") }
     guard isHarmless else { throw BLANError.format("\(name) is damaged: \(text)") }
   }
 

@@ -31,8 +31,7 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
   }
 
   private static func zeroedBlock(_ size: Int) -> UnsafeMutableRawPointer? {
-    var raw: UnsafeMutableRawPointer?
-    guard posix_memalign(&raw, 64, size) == 0, let raw else { return nil }
+    guard let raw = aligned_alloc(64, size) else { return nil }
     memset(raw, 0, size)
     return raw
   }

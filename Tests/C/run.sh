@@ -71,9 +71,7 @@ library_is_small() {
 
 no_swift_is_needed() { ! ldd "$library/libblan.so" | grep -iE 'swift|foundation|lib[gi]?omp|not found' >&2; }
 
-all=(contract arguments options files faces explain models precision data evaluate train threads concurrency memory allocation process processes)
-all=(contract arguments options files faces explain models precision data evaluate train threads concurrency races memory allocation process)
-all=(contract arguments options hostile files faces explain models precision data evaluate train threads concurrency races memory allocation process)
+all=(contract arguments options hostile files faces explain models precision data evaluate train threads concurrency races memory allocation exhaustion process processes)
 if [ $# -eq 0 ]; then
   status=0; exports_are_declared_and_called || status=$?; verdict "exports" $status
   status=0; no_swift_is_needed || status=$?; verdict "dependencies" $status

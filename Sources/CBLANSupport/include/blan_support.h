@@ -5,5 +5,6 @@
 #include "blan_affinity.h"
 #include "blan_floating_point.h"
 #include "blan_last_error.h"
+#include "blan_reserve.h"
 
 #endif
