@@ -27,10 +27,12 @@ func guarded(undo: () -> Void = {}, _ body: () throws -> Void) -> blan_status {
 /// `guarded` for functions that make a handle: `out` is NULL unless `make` succeeds.
 func guarded(_ out: UnsafeMutablePointer<OpaquePointer?>?, _ make: () throws -> OpaquePointer) -> blan_status {
   out?.pointee = nil
-  return guarded(undo: { release(out) }) {
-    let out = try required(out, "out")
-    out.pointee = try make()
-  }
+  return guarded(
+    undo: { release(out) },
+    {
+      let out = try required(out, "out")
+      out.pointee = try make()
+    })
 }
 
 /// Frees the handle that `out` points to and leaves NULL.

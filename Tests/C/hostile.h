@@ -100,6 +100,7 @@ typedef struct handles {
     blan_trainer *trainer;
     blan_bitmap *bitmap;
     blan_evaluation *evaluation;
+    blan_model_file *model_file;
 } handles;
 static handles good;
 
@@ -164,10 +165,12 @@ static inline void make_good_handles(void)
     CHECK_OK(blan_trainer_create(&train, &good.trainer));
     CHECK_OK(blan_bitmap_decode(png_file, sizeof png_file, NULL, &good.bitmap));
     CHECK_OK(blan_evaluate(good.model, good.dataset, NULL, &good.evaluation));
+    CHECK_OK(blan_model_file_open(model_path, &good.model_file));
 }
 
 static inline void free_good_handles(void)
 {
+    blan_model_file_free(good.model_file);
     blan_evaluation_free(good.evaluation);
     blan_bitmap_free(good.bitmap);
     blan_trainer_free(good.trainer);

@@ -16,7 +16,6 @@ import sys
 from dataclasses import dataclass
 
 RANDOM_ROUNDS = 60
-HANDLES = ("model", "detector", "explainer", "dataset", "trainer", "bitmap", "evaluation")
 
 # Good arguments, where the type alone does not tell: by function and parameter, or by parameter.
 GOOD = {
@@ -33,12 +32,14 @@ GOOD = {
     ("blan_trainer_step", "batch"): "2",
     ("blan_trainer_gradient", "count"): "4",
     ("blan_trainer_parameter", "count"): "4",
+    ("blan_model_file_tensor", "count"): "4",
     ("blan_dataset_split", "validation_share"): "0.5",
     "path": "model_path",
     "model_path": "model_path",
     "encoder_path": "model_path",
     "out_path": "output_path",
     "tensor_name": '"encoder.bn1.bias"',
+    "name": '"encoder.bn1.bias"',
     "bytes": "model_bytes",
     "length": "model_length",
     "index": "0",
@@ -93,6 +94,7 @@ class Variable:
 @dataclass
 class Header:
     functions: list[tuple[str, str, list[Variable]]]
+    handles: list[str]
     structs: dict[str, list[Variable]]
     callbacks: dict[str, tuple[str, str]]
     numbers: dict[str, str]
@@ -119,6 +121,7 @@ def variables(text: str) -> list[Variable]:
 
 def parse(text: str) -> Header:
     text = text[text.index("typedef int32_t blan_status;") :]
+    handles = re.findall(r"typedef struct (\w+) \1;", text)
     structs = {name: variables(body) for body, name in re.findall(r"typedef struct \w+ \{(.*?)\} (\w+);", text, re.S)}
     callbacks = {
         name: (result.strip(), " ".join(parameters.split()))
@@ -130,7 +133,7 @@ def parse(text: str) -> Header:
     for result, name, parameters in re.findall(r"([\w ]+?[\s*]+)(blan_\w+)\((.*?)\);", plain, re.S):
         parts = [] if parameters.strip() == "void" else [variable(part) for part in parameters.split(",")]
         functions.append((" ".join(result.split()), name, parts))
-    return Header(functions, structs, callbacks, numbers)
+    return Header(functions, handles, structs, callbacks, numbers)
 
 
 class Writer:
@@ -215,13 +218,13 @@ class Writer:
         kind, name = parameter.type, parameter.name
         good = GOOD.get((function, name), GOOD.get(name))
         base = kind.rstrip("*")
-        if kind.endswith("**") and base.removeprefix("blan_") in HANDLES:
+        if kind.endswith("**") and base in self.header.handles:
             text = f"    {base} *{name}_made = ({base} *)1, **{name} = next_badness(1) < 0 ? &{name}_made : NULL;\n"
             return text, name
-        if kind.endswith("*") and base.removeprefix("blan_") in HANDLES:
-            handle = base.removeprefix("blan_")
+        if kind.endswith("*") and base in self.header.handles:
+            handle = base.removeprefix("blan_")  # the member of `good` in hostile.h, which must have one of each
             return f"    {base} *{name} = next_badness(1) < 0 ? good.{handle} : NULL;\n", name
-        if base in self.header.structs and name in ("options", "image", "images", "face", "detection", "targets"):
+        if base in self.header.structs and parameter.declared.startswith("const"):
             return self.struct(base, name), name
         if kind == "char*":
             text = f"    const int {name}_bad = next_badness(BAD_PATHS);\n"
@@ -266,7 +269,7 @@ class Writer:
         if name.endswith("_free"):
             self.put(f"    {name}(NULL);\n}}\n")
             return
-        made = [p for p in parameters if p.type.endswith("**") and p.type.rstrip("*").removeprefix("blan_") in HANDLES]
+        made = [p for p in parameters if p.type.endswith("**") and p.type.rstrip("*") in self.header.handles]
         arguments = []
         for parameter in parameters:
             text, argument = self.parameter(name, parameter)
