@@ -3,8 +3,8 @@
 # Installs what it needs. Each check runs even after another failed; the exit status is 1 if any did.
 #
 # Usage: scripts/test.sh [--quick] [--with-torch] [--sanitize]
-#   --quick       leaves out the slow checks: the installed package, the packages in bare systems, torch, MKL and others in
-#                 one process, the quickstart, tests that pytest marks as slow
+#   --quick       leaves out the slow checks: hostile calls, fuzzing, mixed load, the installed package, the packages in bare
+#                 systems, torch, MKL and others in one process, the quickstart, tests that pytest marks as slow
 #   --with-torch  also compares full-width networks with PyTorch, which it installs
 #   --sanitize    also runs the Swift tests under AddressSanitizer and what shares models between threads under
 #                 ThreadSanitizer
@@ -62,6 +62,7 @@ sanitized_tests() {
       swift test --skip-build --disable-xctest "${sanitized_build[@]}"
 }
 
+hostile_calls_sanitized() { Tests/C/run.sh --sanitize address hostile; }
 threads_sanitized() { Tests/C/run.sh --sanitize thread concurrency races models; }
 
 c_programs() {
@@ -109,6 +110,9 @@ check "libblan.so" scripts/build.sh
 check "C programs" c_programs
 check "GStreamer element" gstreamer_element
 check "Binary interface" binary_interface
+[ $quick -eq 1 ] || check "Hostile calls under AddressSanitizer" hostile_calls_sanitized
+[ $quick -eq 1 ] || check "Damaged files: a minute of fuzzing" scripts/fuzz.sh
+[ $quick -eq 1 ] || check "Mixed load: half a minute" scripts/soak.sh
 [ $sanitize -eq 0 ] || check "Threads under ThreadSanitizer" threads_sanitized
 [ $quick -eq 1 ] || check "Installed package" installed_package
 check "Python tests" python_tests

@@ -31,7 +31,8 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
   }
 
   private static func zeroedBlock(_ size: Int) -> UnsafeMutableRawPointer? {
-    guard let raw = aligned_alloc(64, size) else { return nil }
+    // Not every aligned_alloc takes a size that is no multiple of the alignment.
+    guard let raw = aligned_alloc(64, (size + 63) & ~63) else { return nil }
     memset(raw, 0, size)
     return raw
   }

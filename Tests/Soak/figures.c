@@ -123,10 +123,10 @@ void watch(double from, double to, const char *path)
     if (from <= 0)
         fprintf(file, "seconds,resident_mib,heap_mib,file_handles,threads,calls,p50_ms,p95_ms,p99_ms\n");
     const double started = seconds_now() - from;
-    for (double second = floor(from) + 1; second <= to; second++) {
-        const double wait = started + second - seconds_now();
-        if (wait > 0)
-            usleep((useconds_t)(wait * 1e6));
+    /* A second in which the whole process stood still has no line and does not count. */
+    for (size_t second = (size_t)from; second < (size_t)to; second++) {
+        const double passed = seconds_now() - started;
+        usleep((useconds_t)((floor(passed) + 1 - passed) * 1e6));
         const figures now = process_figures();
         size_t recent[BUCKETS];
         take_recent(recent);

@@ -19,8 +19,8 @@ figures process_figures(void);
 /* Notes how long a call of a kind took. Any thread. */
 void note_latency(size_t kind, double seconds);
 
-/* Writes a line of figures to the file every second, from one second of the run to another. Latencies in it are of all
-   kinds together, in that second. Begins the file anew at second 0. */
+/* Writes a line of figures to the file every second, from one second of the run to another: seconds in which the process
+   was awake. Latencies in it are of all kinds together, since the line before. Begins the file anew at second 0. */
 void watch(double from, double to, const char *path);
 
 /* Appends the percentiles of a kind's latencies over the whole run to the file, which it makes for the first kind.

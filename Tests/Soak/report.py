@@ -9,6 +9,7 @@ docs/reliability.md (between its markers) and docs/soak.svg.
 from __future__ import annotations
 
 import csv
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN, END = "<!-- soak: begin -->", "<!-- soak: end -->"
 WIDTH, PANEL, GAP, LEFT, RIGHT, TOP = 860, 150, 56, 64, 16, 34
-POINTS = 400
+POINTS = 300
+AXIS_ENDS = [factor * 10**power for power in range(6) for factor in (1, 2, 4, 6, 8)]
 
 STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #444; }
@@ -52,24 +54,40 @@ def thinned(values: list[float]) -> list[float]:
     return [median(values[start : start + size]) for start in range(0, len(values) - size + 1, size)]
 
 
-def rounded_up(value: float) -> float:
-    """The next number that makes a good end of an axis."""
-    step = 1.0
-    while step * 10 < value:
-        step *= 10
-    return next(step * factor for factor in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * factor >= value)
+@dataclass
+class Scale:
+    """The values of an axis from bottom to top: even steps from 0, or powers of ten."""
+
+    ticks: list[float]
+    is_logarithmic: bool
+
+    @staticmethod
+    def of(values: list[float], is_logarithmic: bool) -> Scale:
+        if is_logarithmic:
+            first = math.floor(math.log10(min(values)))
+            last = max(math.ceil(math.log10(max(values))), first + 1)
+            return Scale([10.0**power for power in range(first, last + 1)], True)
+        highest = next(end for end in AXIS_ENDS if end >= max(values))
+        return Scale([highest * step / 4 for step in range(5)], False)
+
+    def share(self, value: float) -> float:
+        """Where a value lies, 0 at the bottom and 1 at the top."""
+        if self.is_logarithmic:
+            first, last = math.log10(self.ticks[0]), math.log10(self.ticks[-1])
+            return (math.log10(value) - first) / (last - first)
+        return value / self.ticks[-1]
 
 
-def panel(title: str, lines: list[Line], top: int, seconds: float) -> list[str]:
-    """One chart: a title with the lines' names, four grid lines, the time below."""
+def panel(title: str, lines: list[Line], top: int, seconds: float, is_logarithmic: bool = False) -> list[str]:
+    """One chart: a title with the lines' names, the grid, the time below."""
     right, bottom = WIDTH - RIGHT, top + PANEL
-    highest = rounded_up(max(value for line in lines for value in line.values if value == value))
+    shown = [Line(line.name, thinned(line.values)) for line in lines]
+    scale = Scale.of([value for line in shown for value in line.values if value == value], is_logarithmic)
     parts = [f'<text class="title" x="{LEFT}" y="{top - 10}">{title}</text>']
-    for step in range(5):
-        y = bottom - PANEL * step / 4
-        label = f"{highest * step / 4:g}"
+    for tick in scale.ticks:
+        y = bottom - PANEL * scale.share(tick)
         parts.append(f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
+        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:,g}</text>')
     for step in range(7):
         x = LEFT + (right - LEFT) * step / 6
         minutes = seconds * step / 6 / 60
@@ -77,14 +95,13 @@ def panel(title: str, lines: list[Line], top: int, seconds: float) -> list[str]:
         anchor = "start" if step == 0 else "end" if step == 6 else "middle"
         parts.append(f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="{anchor}">{label}</text>')
     x = right
-    for line, kind in reversed(list(zip(lines, CLASSES, strict=False))):
+    for line, kind in reversed(list(zip(shown, CLASSES, strict=False))):
         parts.append(f'<text class="{kind}-text" x="{x}" y="{top - 10}" text-anchor="end">{line.name}</text>')
-        x -= 8 * len(line.name) + 14
-    for line, kind in zip(lines, CLASSES, strict=False):
-        values = thinned(line.values)
+        x -= 7 * len(line.name) + 14
+    for line, kind in zip(shown, CLASSES, strict=False):
         points = " ".join(
-            f"{LEFT + (right - LEFT) * (index + 0.5) / len(values):.1f},{bottom - PANEL * value / highest:.1f}"
-            for index, value in enumerate(values)
+            f"{LEFT + (right - LEFT) * (index + 0.5) / len(line.values):.1f},{bottom - PANEL * scale.share(value):.1f}"
+            for index, value in enumerate(line.values)
             if value == value
         )
         parts.append(f'<polyline class="line {kind}" points="{points}"/>')
@@ -92,11 +109,15 @@ def panel(title: str, lines: list[Line], top: int, seconds: float) -> list[str]:
 
 
 def chart(figures: dict[str, list[float]]) -> str:
-    seconds = figures["seconds"][-1]
+    seconds = len(figures["seconds"])
+
+    def lines(names: dict[str, str]) -> list[Line]:
+        return [Line(name, figures[key]) for key, name in names.items()]
+
     panels = [
-        ("Memory, MiB", [Line("resident", figures["resident_mib"]), Line("given out by malloc", figures["heap_mib"])]),
-        ("Handles and threads", [Line("file handles", figures["file_handles"]), Line("threads", figures["threads"])]),
-        ("Latency of a call, ms", [Line(f"p{share}", figures[f"p{share}_ms"]) for share in (50, 95, 99)]),
+        ("Memory, MiB", False, lines({"resident_mib": "resident", "heap_mib": "given out by malloc"})),
+        ("Handles and threads", False, lines({"file_handles": "file handles", "threads": "threads"})),
+        ("Latency of a call, ms", True, lines({"p50_ms": "p50", "p95_ms": "p95", "p99_ms": "p99"})),
     ]
     height = TOP + len(panels) * (PANEL + GAP)
     parts = [
@@ -105,16 +126,15 @@ def chart(figures: dict[str, list[float]]) -> str:
         f"<style>{STYLE}</style>",
         f'<rect class="page" width="{WIDTH}" height="{height}"/>',
     ]
-    for index, (title, lines) in enumerate(panels):
-        parts += panel(title, lines, TOP + index * (PANEL + GAP), seconds)
+    for index, (title, is_logarithmic, shown) in enumerate(panels):
+        parts += panel(title, shown, TOP + index * (PANEL + GAP), seconds, is_logarithmic)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def summary(figures: dict[str, list[float]], latencies: list[dict[str, str]]) -> str:
     seconds = len(figures["seconds"])
-    sixth = max(1, seconds // 6)
-    warm = int(0.4 * seconds)
-    early, late = slice(warm, warm + sixth), slice(seconds - sixth, seconds)
+    third = max(1, seconds // 3)
+    early, late = slice(third, 2 * third), slice(seconds - third, seconds)
     rows = [
         ("resident memory, MiB", "resident_mib"),
         ("given out by malloc, MiB", "heap_mib"),
@@ -125,9 +145,9 @@ def summary(figures: dict[str, list[float]], latencies: list[dict[str, str]]) ->
     ]
     calls = sum(int(row["calls"]) for row in latencies)
     lines = [
-        f"{calls:,} calls of eight clients in {figures['seconds'][-1] / 60:.1f} minutes.",
+        f"{calls:,} calls of eight clients in {seconds / 60:.1f} minutes.",
         "",
-        "| Median | after the warm-up | in the end | largest |",
+        "| Median | in the second third | in the last third | largest at all |",
         "|---|---|---|---|",
     ]
     for title, key in rows:
