@@ -59,6 +59,26 @@ def version() -> str:
     return re.search(r'#define BLAN_VERSION "([^"]+)"', header).group(1)
 
 
+def cxx_library() -> Part:
+    """GCC's C++ library, which the Swift runtime calls: the archive that libblan.so is linked with."""
+    archive = subprocess.run(["gcc", "-print-file-name=libstdc++.a"], capture_output=True, text=True, check=True)
+    owner = subprocess.run(
+        ["dpkg", "-S", Path(archive.stdout.strip()).resolve()], capture_output=True, text=True, check=True
+    )
+    package = owner.stdout.split(":")[0]
+    number = subprocess.run(
+        ["dpkg-query", "-W", "-f=${Version}", package], capture_output=True, text=True, check=True
+    ).stdout
+    return Part(
+        "libstdc++",
+        number,
+        "GPL-3.0-or-later WITH GCC-exception-3.1",
+        Path("/usr/share/doc") / package / "copyright",
+        "GCC's C++ library, linked into libblan.so",
+        PackageURL("deb", "debian", package, number, qualifiers={"arch": "amd64"}),
+    )
+
+
 def inside_the_library() -> list[Part]:
     """What is linked into libblan.so, and the files that go with it."""
     compiler = Path(shutil.which("swift")).resolve().parents[1] / "share" / "swift" / "LICENSE.txt"
@@ -82,6 +102,7 @@ def inside_the_library() -> list[Part]:
     return [
         *parts,
         Part("llvm-openmp", openmp, licence, OPENMP / "LICENSE.TXT", text, purl),
+        cxx_library(),
         Part(
             "mtcnn.safetensors",
             "facenet-pytorch-2.6.0",

@@ -13,6 +13,7 @@ case ${1:-} in
 esac
 scratch=build/sanitized-library/$1
 mkdir -p build
+scripts/openmp/build.sh >&2
 swift build --configuration release --product blan --scratch-path "$scratch" --sanitize="$1" \
   -Xswiftc -use-ld=lld "${flags[@]}" >"build/sanitized-library-$1.log" 2>&1 ||
   { cat "build/sanitized-library-$1.log" >&2; exit 1; }
