@@ -63,6 +63,8 @@ GOOD_FIELDS = {
     "blan_fit_options.workers": "1",
     "blan_dataset_options.attribute_count": "3",
     "blan_train_options.attribute_count": "3",
+    "blan_quantize_options.batch": "2",
+    "blan_quantize_options.threads": "1",
     "blan_image.data": "(const uint8_t *)scratch",
     "blan_image.width": "24",
     "blan_image.height": "20",
