@@ -69,12 +69,19 @@ run() {
   return $status
 }
 
-# libFuzzer's merge: of all inputs the fewest, and of those the shortest, that reach everything.
+# libFuzzer's merge: of all inputs the fewest, and of those the shortest, that reach everything. Of the rest the largest are
+# left out (what begins as a whole model file has some 20 KB), but for the seeds: the repository is to stay small.
 keep_corpus() {
-  local merged=$work/merged/$1
+  local merged=$work/merged/$1 size=0 most=100000
   rm -rf "$merged" && mkdir -p "$merged"
   "$work/bin/$1" -merge=1 -timeout=10 -rss_limit_mb=3072 "$merged" "$kept/$1" "$work/corpus/$1" >"$work/$1.merge.log" 2>&1
-  rm -rf "${kept:?}/$1" && mv "$merged" "$kept/$1"
+  rm -rf "${kept:?}/$1" && mkdir "$kept/$1"
+  cp "$work/corpus/$1"/seed-* "$kept/$1"
+  while read -r bytes name; do
+    size=$((size + bytes))
+    [ $size -le $most ] || break
+    mv "$merged/$name" "$kept/$1"
+  done < <(find "$merged" -type f -printf '%s %f\n' | sort -n)
   echo "$1: kept $(ls "$kept/$1" | wc -l) inputs, $(du -sb "$kept/$1" | cut -f1) bytes"
 }
 

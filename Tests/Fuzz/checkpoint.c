@@ -1,8 +1,10 @@
 /* Checkpoints: an input replaces `blan.training`, the JSON with options and state, in an otherwise good checkpoint, and
    what follows its first NUL byte replaces `blan.config`. An input that begins with a NUL byte is a whole file.
    A trainer that comes of it makes a step, goes on with its run for a few batches, and is saved. */
+#define _GNU_SOURCE
 #include "support.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,8 @@ enum { IMAGES = 4 };
 static bytes checkpoint;
 static const char saved[] = "saved.safetensors";
 static blan_dataset *dataset;
+/* The folder that the program was started in. */
+static int root;
 
 static int stop_soon(const blan_progress *progress, void *user)
 {
@@ -31,12 +35,11 @@ static blan_fit_options fit_options(int *calls)
     return options;
 }
 
-/* Four copies of one photo in a folder, with labels: enough for two batches an epoch. A checkpoint knows its data by a
-   hash of their paths, which must therefore be the same in every process: they are relative. */
-static void open_photos(void)
+/* Four copies of one photo in the current folder, with labels: enough for two batches an epoch. A checkpoint knows its
+   data by a hash of their paths, which must therefore be the same in every process: they are relative, so whatever reads
+   them runs in the scratch folder. */
+static void open_photos(bytes photo)
 {
-    const bytes photo = read_whole("Tests/Fixtures/images/rgb.png");
-    PROMISED(chdir(scratch_folder()) == 0);
     FILE *table = fopen("faces.csv", "w");
     PROMISED(table != NULL);
     fputs("path,Smiling,Young,Male\n", table);
@@ -48,7 +51,6 @@ static void open_photos(void)
         PROMISED(file != NULL && fwrite(photo.data, 1, photo.size, file) == photo.size);
         fclose(file);
     }
-    free(photo.data);
     fclose(table);
     PROMISED(blan_dataset_open("faces.csv", NULL, &dataset) == BLAN_OK);
 }
@@ -56,7 +58,11 @@ static void open_photos(void)
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
-    open_photos();
+    bytes photo = read_whole("Tests/Fixtures/images/rgb.png");
+    root = open(".", O_RDONLY | O_DIRECTORY);
+    PROMISED(root >= 0 && chdir(scratch_folder()) == 0);
+    open_photos(photo);
+    free(photo.data);
     const blan_network_options network = smallest_network(6);
     blan_train_options options = BLAN_TRAIN_OPTIONS_INIT;
     options.network = &network;
@@ -72,6 +78,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     PROMISED(blan_trainer_save(trainer, saved) == BLAN_OK);
     blan_trainer_free(trainer);
     checkpoint = read_whole(saved);
+    PROMISED(fchdir(root) == 0);
     return 0;
 }
 
@@ -89,8 +96,9 @@ static void go_on(blan_trainer *trainer)
         free(labels);
         int calls = 3;
         const blan_fit_options options = fit_options(&calls);
+        PROMISED(chdir(scratch_folder()) == 0);
         blan_trainer_fit(trainer, dataset, NULL, &options);
-        PROMISED(blan_trainer_save(trainer, saved) == BLAN_OK);
+        PROMISED(blan_trainer_save(trainer, saved) == BLAN_OK && fchdir(root) == 0);
     }
     blan_trainer_free(trainer);
 }
