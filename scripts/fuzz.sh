@@ -2,8 +2,10 @@
 # Feeds damaged files to the library by libFuzzer under AddressSanitizer: a crash, a trap, a leak or a call of more than
 # ten seconds is a failure, and so is a broken promise of the header.
 #
-# Usage: scripts/fuzz.sh [--seconds N] [--keep] [TARGET...]     e.g. scripts/fuzz.sh --seconds 3600 mat csv
+# Usage: scripts/fuzz.sh [--seconds N] [--timeout N] [--keep] [TARGET...]     e.g. scripts/fuzz.sh --seconds 3600 mat csv
 #   --seconds N  time of all targets together; without it a minute
+#   --timeout N  seconds after which a call hangs: more than ten where other programs take the cores. Inputs that took more
+#                than ten are written to build/fuzz/failures/TARGET-slow-unit-* all the same
 #   --keep       afterwards puts the inputs that add coverage, and no others, into Tests/Fuzz/corpus
 #
 # Each run starts from Tests/Fuzz/corpus/TARGET (kept) and build/fuzz/corpus/TARGET (found so far). An input that fails
@@ -12,10 +14,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 all=(model config checkpoint image exif csv celeba lfwa mat)
-seconds=60 keep=0 targets=()
+seconds=60 timeout=10 keep=0 targets=()
 while [ $# -gt 0 ]; do
   case $1 in
     --seconds) seconds=${2:?--seconds needs a number}; shift ;;
+    --timeout) timeout=${2:?--timeout needs a number}; shift ;;
     --keep) keep=1 ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
     *) [ -f "Tests/Fuzz/$1.c" ] && [ -d "Tests/Fuzz/corpus/$1" ] ||
@@ -58,7 +61,7 @@ run() {
   local target=$1 share=$2 log=$work/$1.log started=$SECONDS status=0 when
   when=$(date -u +%FT%TZ)
   mkdir -p "$work/corpus/$target"
-  "$work/bin/$target" -max_total_time="$share" -timeout=10 -rss_limit_mb=3072 -malloc_limit_mb=2048 -max_len=65536 \
+  "$work/bin/$target" -max_total_time="$share" -timeout="$timeout" -rss_limit_mb=3072 -malloc_limit_mb=2048 -max_len=65536 \
     -len_control=20 -print_final_stats=1 -dict="$PWD/Tests/Fuzz/dictionaries/$(dictionary "$target").dict" \
     -artifact_prefix="$work/failures/$target-" "$work/corpus/$target" "$kept/$target" >"$log" 2>&1 || status=$?
   echo "$target,$when,$((SECONDS - started)),$(statistic "$log" number_of_executed_units),$(coverage "$log"),$(
