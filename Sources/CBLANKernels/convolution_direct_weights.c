@@ -3,8 +3,6 @@
  * outer products of input and output gradient. Output pixels are taken in strips; the input pixels that a tap meets
  * there are copied together, so that padding, stride and enlargement cost a copy for several output blocks.
  */
-#include <string.h>
-
 #include "convolution_internal.h"
 #include "include/blan_parallel.h"
 
@@ -68,10 +66,10 @@ static void run_part(void *context, size_t index, size_t worker)
     const weight_gradient *g = task->gradient;
     const size_t chunk = index / task->plan.parts, part = index % task->plan.parts, taps = tap_count(g);
     const size_t first = g->out_blocks * part / task->plan.parts, last = g->out_blocks * (part + 1) / task->plan.parts;
-    const size_t area = g->out_height * g->out_width, last_image = g->shape->batch * (chunk + 1) / task->plan.chunks;
+    const size_t area = g->out_height * g->out_width, first_image = g->shape->batch * chunk / task->plan.chunks;
+    const size_t last_image = g->shape->batch * (chunk + 1) / task->plan.chunks;
     float *strip = task->strips + worker * strip_floats(g);
-    memset(cell_at(task, chunk, first, 0), 0, (last - first) * g->in_blocks * taps * CELL * sizeof(float));
-    for (size_t n = g->shape->batch * chunk / task->plan.chunks; n < last_image; n++)
+    for (size_t n = first_image; n < last_image; n++)
         for (size_t y = 0; y < g->out_height; y += strip_rows(g)) {
             const size_t rows = smaller(strip_rows(g), g->out_height - y);
             for (size_t in_block = 0; in_block < g->in_blocks; in_block++) {
@@ -79,8 +77,8 @@ static void run_part(void *context, size_t index, size_t worker)
                 for (size_t tap = 0; tap < taps; tap++) {
                     const float *x = pixels_of(g, &in, n, y, rows, tap, strip);
                     for (size_t block = first; block < last; block++)
-                        g->tiles->outer(rows * g->out_width, cell_at(task, chunk, block, in_block) + tap * CELL, x,
-                                        BLAN_BLOCK,
+                        g->tiles->outer(rows * g->out_width, cell_at(task, chunk, block, in_block) + tap * CELL,
+                                        n > first_image || y > 0, x, BLAN_BLOCK,
                                         g->d_out + ((n * g->out_blocks + block) * area + y * g->out_width) * BLAN_BLOCK);
                 }
             }

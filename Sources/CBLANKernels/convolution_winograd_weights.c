@@ -5,8 +5,6 @@
  *
  * Windows and gradients of a group of tiles are transformed, then multiplied while they sit in the L2 cache.
  */
-#include <string.h>
-
 #include "convolution_internal.h"
 #include "include/blan_parallel.h"
 
@@ -116,16 +114,15 @@ static void run_part(void *context, size_t index, size_t worker)
     const size_t first = g->out_blocks * part / p->tasks.parts, last = g->out_blocks * (part + 1) / p->tasks.parts;
     const size_t end = p->tiles * (chunk + 1) / p->tasks.chunks;
     float *windows = task->scratch + worker * scratch_floats(p), *gradients = windows + ELEMENTS * p->window_step;
-    for (size_t e = 0; e < ELEMENTS; e++)
-        memset(cell_at(task, chunk, e, first, 0), 0, (last - first) * g->in_blocks * CELL * sizeof(float));
-    for (size_t tile = p->tiles * chunk / p->tasks.chunks; tile < end; tile += p->group) {
+    const size_t begin = p->tiles * chunk / p->tasks.chunks;
+    for (size_t tile = begin; tile < end; tile += p->group) {
         const size_t count = smaller(p->group, end - tile);
         for (size_t i = 0; i < count; i++)
             transform_tile(task, tile + i, i, first, last, windows, gradients);
         for (size_t e = 0; e < ELEMENTS; e++)
             for (size_t block = first; block < last; block++)
                 for (size_t in_block = 0; in_block < g->in_blocks; in_block++)
-                    g->tiles->outer(count, cell_at(task, chunk, e, block, in_block),
+                    g->tiles->outer(count, cell_at(task, chunk, e, block, in_block), tile > begin,
                                     windows + e * p->window_step + in_block * p->group * BLAN_BLOCK, BLAN_BLOCK,
                                     gradients + e * p->gradient_step + (block - first) * p->group * BLAN_BLOCK);
     }
