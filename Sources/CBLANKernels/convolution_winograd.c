@@ -4,7 +4,8 @@
  *
  * Tiles, taken in order over the whole batch, are worked on in groups small enough that a group's transformed windows
  * (V) stay in the L2 cache. The threads share out the groups, equally many and equally large for each; only when there
- * are hardly any tiles is V of all tiles made first, and the threads share out the output channels.
+ * are hardly any tiles do they share out the output channels, and each makes V of all tiles for itself: to transform a
+ * window takes less time than to fetch one from another core's cache.
  *
  * V: [element of the window][input block][tile][16]. Weights are packed in one of two forms. Transformed, U: [output
  * group][element][input block][16 in][blocks of the group][16 out]; or as taps: [output block][input block][16 in][9][16 out],
@@ -17,7 +18,7 @@
 enum {
     GROUP_FLOATS = 160 * 1024, /* of V aimed at for a group of tiles: with U's stream it fits an L2 cache of 1 MB */
     MOST_GROUP_TILES = 48,
-    LEAST_TILES = 6, /* a thread's share below which its rereading of all weights costs more than a shared V */
+    LEAST_TILES = 10, /* a thread's share below which to read all weights costs more than to make V of all tiles */
     TAPS = 9,
 };
 
@@ -96,8 +97,8 @@ void blan_k_winograd_pack(const conv_problem *problem, winograd_kind kind, const
 typedef struct schedule {
     size_t tiles_y, tiles_x, tiles; /* of one image, and of the batch */
     size_t group, groups;           /* tiles in a group, and groups */
-    bool shared;                    /* V of all tiles first, then outputs are shared out */
-    size_t window_floats;           /* V of one group, or of all tiles when shared */
+    bool by_outputs;                /* what the threads share out: output channels, not groups of tiles */
+    size_t window_floats;           /* V of one worker: of one group, or of all tiles */
     size_t product_floats;          /* of one worker */
 } schedule;
 
@@ -112,13 +113,13 @@ static schedule plan(const conv_problem *problem, winograd_kind kind, int thread
     s.tiles = problem->batch * s.tiles_y * s.tiles_x;
     const size_t fitting = GROUP_FLOATS / (elements * channels) / strip * strip;
     const size_t most = smaller(MOST_GROUP_TILES, larger(strip, fitting));
-    s.shared = workers > 1 && s.tiles < LEAST_TILES * workers;
-    s.group = s.shared ? smaller(s.tiles, most)
+    s.by_outputs = workers > 1 && s.tiles < LEAST_TILES * workers;
+    s.group = s.by_outputs ? smaller(s.tiles, most)
                        : divide_up(s.tiles, divide_up(divide_up(s.tiles, most), workers) * workers);
     if (kind.taps) /* a strip of fewer tiles takes hardly less time */
         s.group = smaller(s.tiles, divide_up(s.group, strip) * strip);
     s.groups = divide_up(s.tiles, s.group);
-    s.window_floats = elements * element_step(in_blocks * s.group) * (s.shared ? s.groups : 1);
+    s.window_floats = elements * element_step(in_blocks * s.group) * (s.by_outputs ? s.groups : 1);
     s.product_floats = elements * element_step(tile_blocks * s.group);
     return s;
 }
@@ -127,7 +128,7 @@ size_t blan_k_winograd_workspace_count(const conv_problem *problem, winograd_kin
 {
     const schedule s = plan(problem, kind, threads);
     const size_t workers = (size_t)(threads < 1 ? 1 : threads);
-    return s.window_floats * (s.shared ? 1 : workers) + s.product_floats * workers;
+    return (s.window_floats + s.product_floats) * workers;
 }
 
 /* ---- running ---- */
@@ -140,7 +141,7 @@ typedef struct run_task {
     float *windows, *products;
     winograd_kind kind;
     schedule schedule;
-    size_t group_blocks, output_groups;
+    size_t group_blocks, output_groups, shares;
 } run_task;
 
 static size_t group_size(const schedule *s, size_t group) { return smaller(s->group, s->tiles - group * s->group); }
@@ -265,25 +266,22 @@ static void multiply_and_transform(const run_task *task, size_t group, size_t ou
         }
 }
 
-static float *shared_windows(const run_task *task, size_t group)
-{
-    return task->windows + group * (task->schedule.window_floats / task->schedule.groups);
-}
-
-static void transform_block(void *context, size_t index, size_t worker)
+/* All tiles, and the output groups of one worker's share. */
+static void run_share(void *context, size_t index, size_t worker)
 {
     (void)worker;
     const run_task *task = context;
-    const size_t in_blocks = in_blocks_total(task->problem), group = index / in_blocks;
-    transform_windows(task, group, index % in_blocks, shared_windows(task, group));
-}
-
-static void run_output_group(void *context, size_t index, size_t worker)
-{
-    const run_task *task = context;
-    float *products = task->products + worker * task->schedule.product_floats;
-    for (size_t group = 0; group < task->schedule.groups; group++)
-        multiply_and_transform(task, group, index, shared_windows(task, group), products);
+    const schedule *s = &task->schedule;
+    const size_t in_blocks = in_blocks_total(task->problem), group_floats = s->window_floats / s->groups;
+    float *windows = task->windows + index * s->window_floats;
+    float *products = task->products + index * s->product_floats;
+    for (size_t group = 0; group < s->groups; group++)
+        for (size_t block = 0; block < in_blocks; block++)
+            transform_windows(task, group, block, windows + group * group_floats);
+    const size_t end = task->output_groups * (index + 1) / task->shares;
+    for (size_t output_group = task->output_groups * index / task->shares; output_group < end; output_group++)
+        for (size_t group = 0; group < s->groups; group++)
+            multiply_and_transform(task, group, output_group, windows + group * group_floats, products);
 }
 
 static void run_tile_group(void *context, size_t group, size_t worker)
@@ -309,15 +307,15 @@ void blan_k_winograd_run(const conv_problem *problem, winograd_kind kind, const 
         .tiles = tiles,
         .packed = packed,
         .windows = workspace,
-        .products = workspace + s.window_floats * (s.shared ? 1 : workers),
+        .products = workspace + s.window_floats * workers,
         .kind = kind,
         .schedule = s,
         .group_blocks = tiles->tile_blocks,
         .output_groups = divide_up(blocks_of(problem->out_channels), tiles->tile_blocks),
     };
-    if (s.shared) {
-        blan_k_parallel_for(threads, s.groups * in_blocks_total(problem), transform_block, &task);
-        blan_k_parallel_for(threads, task.output_groups, run_output_group, &task);
+    task.shares = smaller(workers, task.output_groups);
+    if (s.by_outputs) {
+        blan_k_parallel_for(threads, task.shares, run_share, &task);
     } else {
         blan_k_parallel_for(threads, s.groups, run_tile_group, &task);
     }

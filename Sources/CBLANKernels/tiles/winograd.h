@@ -53,7 +53,7 @@ BLAN_INLINE void winograd4_output_line(v16 *restrict out, size_t step, const v16
     out[step] = WINOGRAD_P_FACTOR * WINOGRAD_P * difference + WINOGRAD_Q_FACTOR * WINOGRAD_Q * difference2;
     out[2 * step] = 0.5f * WINOGRAD_P_FACTOR * sum + 2 * WINOGRAD_Q_FACTOR * sum2;
     out[3 * step] = 0.5f * WINOGRAD_P_FACTOR * WINOGRAD_P * difference +
-                    2 * WINOGRAD_Q_FACTOR * WINOGRAD_Q * difference2 + m[5 * m_step];
+                    2 * WINOGRAD_Q_FACTOR * WINOGRAD_Q * difference2 + 2 * m[5 * m_step];
 }
 
 /* Copies an n x n window that reaches over an edge of the map, or lies in one that is enlarged; zeros outside. */
@@ -256,7 +256,7 @@ static void winograd4_output(const blan_k_winograd_output *output, const float *
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 4; x++) {
         out[0][x] += row[x];
-        out[3][x] += other[x];
+        out[3][x] += 2 * other[x];
     }
 #pragma clang loop unroll(full)
     for (size_t y = 0; y < 4; y++)
@@ -278,7 +278,7 @@ BLAN_INLINE void winograd2_weight_line(v16d *restrict out, size_t step, const v1
     out[3 * step] = g[2 * g_step];
 }
 
-/* Its middle rows without their factors, which A^T has instead. */
+/* Its middle rows without their factors, and half of the last, which A^T makes up for: see winograd_taps.h for why. */
 BLAN_INLINE void winograd4_weight_line(v16d *restrict out, size_t step, const v16d *restrict g, size_t g_step)
 {
     const v16d g0 = g[0], g1 = 0.70710678118654752440 * g[g_step], g2 = g[2 * g_step];
@@ -288,7 +288,7 @@ BLAN_INLINE void winograd4_weight_line(v16d *restrict out, size_t step, const v1
     out[2 * step] = outer - g1;
     out[3 * step] = outer2 + g1_twice;
     out[4 * step] = outer2 - g1_twice;
-    out[5 * step] = g2;
+    out[5 * step] = 0.5 * g2;
 }
 
 /* The taps of the kernels, scaled. */

@@ -5,13 +5,13 @@
  */
 #include "../vector.h"
 
-/* Taps are kept mixed, g0 + g2 / 2, sqrt(1/2) g1, g2 along both axes: most of G then is sums of them, which leaves the
-   units that multiply to the products. */
+/* Taps are kept mixed, g0 + g2 / 2, sqrt(1/2) g1, g2 / 2 along both axes: G then is sums of them, which leaves the units
+   that multiply to the products. */
 BLAN_INLINE void winograd4_mix_line(v16d *restrict out, size_t step, const v16d *restrict g, size_t g_step)
 {
     out[0] = g[0] + 0.5 * g[2 * g_step];
     out[step] = 0.70710678118654752440 * g[g_step];
-    out[2 * step] = g[2 * g_step];
+    out[2 * step] = 0.5 * g[2 * g_step];
 }
 
 /* taps[9][16]. */
@@ -27,12 +27,13 @@ static void winograd4_mixed_taps(float *taps, const blan_k_winograd_kernels *wei
         v16_store(taps + tap * BLAN_BLOCK, __builtin_convertvector(mixed[tap], v16));
 }
 
-/* One column or row of G g from mixed taps. */
+/* One column or row of G g from mixed taps, by sums alone: where a CPU adds beside it multiplies, they cost next to
+   nothing. */
 BLAN_INLINE void winograd4_mixed_line(v16 *restrict out, size_t step, const v16 *restrict g, size_t g_step)
 {
     const v16 g0 = g[0], g1 = g[g_step], g2 = g[2 * g_step];
-    const v16 outer = g0 + 1.5f * g2, middle = g1 + g1;
-    out[0] = g0 - 0.5f * g2;
+    const v16 outer = (g0 + g2) + (g2 + g2), middle = g1 + g1;
+    out[0] = g0 - g2;
     out[step] = g0 + g1;
     out[2 * step] = g0 - g1;
     out[3 * step] = outer + middle;
