@@ -13,9 +13,9 @@ mkdir -p build/deb
 .venv/bin/python scripts/carried.py build/deb/carried
 log=build/deb/log
 {
-  cmake -S . -B build/deb/work -G Ninja -DBLAN_DEBIAN=ON -DBLAN_GSTREAMER=OFF -DBLAN_CARRIED="$PWD/build/deb/carried" \
+  cmake -S . -B build/deb/tree -G Ninja -DBLAN_DEBIAN=ON -DBLAN_GSTREAMER=OFF -DBLAN_CARRIED="$PWD/build/deb/carried" \
     -DBLAN_SWIFT_SCRATCH="$PWD/build/swift" -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_LIBDIR=lib/x86_64-linux-gnu &&
-    cmake --build build/deb/work && cpack --config build/deb/work/CPackConfig.cmake -B build/deb
+    cmake --build build/deb/tree && cpack --config build/deb/tree/CPackConfig.cmake -B build/deb
 } >$log 2>&1 || { cat $log >&2; exit 1; }
 rm -rf build/deb/_CPack_Packages
 ls build/deb/*.deb
