@@ -60,7 +60,7 @@ def test_a_broken_off_run_goes_on(photos, tmp_path, model_path):
         score(photos, tmp_path / "out", on_progress=lambda done, _: done < 20, **options)
     first = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("part-*")}
     assert len(first) == 2
-    lost = tmp_path / "out" / ".part-left-by-a-crash"
+    lost = tmp_path / "out" / ".blan-left-by-a-crash"
     lost.write_bytes(b"PAR1")
     done = score(photos, tmp_path / "out", **options)
     assert (done.photos, done.scored) == (43, 23)

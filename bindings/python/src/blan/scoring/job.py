@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from .._extras import needed
-from ..errors import CancelledError, FileError, InvalidArgumentError
+from .._files import atomic_file
+from ..errors import CancelledError, InvalidArgumentError
 from ..search.schema import arrow
 from .frames import Recipe, score_table
 from .plan import Part, planned
@@ -110,21 +110,9 @@ def made_part(part: Part, output: Path, recipe: Recipe, threads: int) -> dict[st
     """
     tables = [score_table(photos, recipe, threads) for photos in part.photos()]
     table = arrow().concat_tables(tables)
-    parquet, temporary = needed("pyarrow.parquet", "score", "scoring"), ""
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=output, prefix=".part-")
-        with os.fdopen(descriptor, "wb") as file:
-            parquet.write_table(table, file, compression="zstd")
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        os.replace(temporary, part.path(output))
-        temporary = ""
-    except OSError as error:
-        raise FileError(f"cannot write {part.path(output)}: {error.strerror or error}") from error
-    finally:
-        if temporary:
-            os.unlink(temporary)
+    parquet = needed("pyarrow.parquet", "score", "scoring")
+    with atomic_file(part.path(output)) as file:
+        parquet.write_table(table, file, compression="zstd")
     compute = needed("pyarrow.compute", "score", "scoring")
     faces = compute.sum(compute.greater(table.column("face"), 0)).as_py() or 0
     return {"photos": part.count, "faces": faces, "unreadable": len(table) - table.column("error").null_count}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from .._extras import needed
+from .._files import atomic_file
 from ..errors import BlanError, FileError, InvalidArgumentError
 from .rows import PhotoFile, Rows, error_text
 from .schema import Description, arrow, keys_of, opened
@@ -112,9 +111,11 @@ class Work:
         for key, (*_, source) in self._known.items():
             if key in present:
                 keep[source].add(key)
-        with self._created() as writer:
+        parquet = needed("pyarrow.parquet", "index", "an index of photos")
+        schema = self._description.schema()
+        with atomic_file(self._path) as file, parquet.ParquetWriter(file, schema, **_OPTIONS) as writer:
             for table in _grouped(_kept(zip(self._sources, keep, strict=True)), _GROUP_ROWS):
-                writer.write_table(table.replace_schema_metadata(self._description.schema().metadata))
+                writer.write_table(table.replace_schema_metadata(schema.metadata))
         shutil.rmtree(self._folder, ignore_errors=True)
         return True
 
@@ -162,27 +163,6 @@ class Work:
             raise FileError(f"cannot write {path}: {error.strerror or error}") from error
         self._rows, self._started = Rows(self._description), time.monotonic()
         self._read(path)
-
-    @contextlib.contextmanager
-    def _created(self) -> Iterator[Any]:
-        """A writer of the index, which takes its name once the block is left without an error."""
-        parquet = needed("pyarrow.parquet", "index", "an index of photos")
-        temporary = ""
-        try:
-            descriptor, temporary = tempfile.mkstemp(dir=self._path.absolute().parent, prefix=".blan-")
-            with os.fdopen(descriptor, "wb") as file:
-                with parquet.ParquetWriter(file, self._description.schema(), **_OPTIONS) as writer:
-                    yield writer
-                file.flush()
-                os.fchmod(file.fileno(), 0o644)
-                os.fsync(file.fileno())
-            os.replace(temporary, self._path)
-            temporary = ""
-        except OSError as error:
-            raise FileError(f"cannot write {self._path}: {error.strerror or error}") from error
-        finally:
-            if temporary:
-                os.unlink(temporary)
 
 
 def _kept(sources: Iterator[tuple[Path, set[bytes]]]) -> Iterator[Any]:
