@@ -63,7 +63,7 @@ public func detectorLoadMemory(
   _ out: UnsafeMutablePointer<OpaquePointer?>?
 ) -> blan_status {
   guarded(out) {
-    let bytes = UnsafeRawBufferPointer(start: try required(bytes, "bytes"), count: max(length, 0))
+    let bytes = try borrowed(bytes, length, "bytes")
     return try load(DetectorFile(borrowing: bytes), options)
   }
 }

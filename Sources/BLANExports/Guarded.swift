@@ -55,6 +55,11 @@ func required<Value>(_ value: Value?, _ name: String) throws -> Value {
   return value
 }
 
+/// The caller's bytes, read while the caller keeps them. A size_t beyond Int's range, negative here, counts as none.
+func borrowed(_ bytes: UnsafeRawPointer?, _ length: Int, _ name: String) throws -> UnsafeRawBufferPointer {
+  UnsafeRawBufferPointer(start: try required(bytes, name), count: max(length, 0))
+}
+
 /// The path of a file to read, byte for byte: names on Linux need not be UTF-8.
 func readablePath(_ argument: UnsafePointer<CChar>?, _ name: String) throws -> UnsafePointer<CChar> {
   let bytes = try required(argument, name)

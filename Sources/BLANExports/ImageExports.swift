@@ -40,8 +40,7 @@ public func bitmapDecode(
 ) -> blan_status {
   guarded(out) {
     let decoder = ImageDecoder(limit: try blan_decode_options.read(options).maximum_pixels)
-    let bytes = UnsafeRawBufferPointer(start: try required(bytes, "bytes"), count: max(length, 0))
-    return BitmapHandle(try decoder.decode(bytes)).retained()
+    return BitmapHandle(try decoder.decode(borrowed(bytes, length, "bytes"))).retained()
   }
 }
 

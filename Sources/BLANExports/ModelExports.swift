@@ -50,7 +50,7 @@ public func modelLoadMemory(
   _ out: UnsafeMutablePointer<OpaquePointer?>?
 ) -> blan_status {
   guarded(out) {
-    let bytes = UnsafeRawBufferPointer(start: try required(bytes, "bytes"), count: max(length, 0))
+    let bytes = try borrowed(bytes, length, "bytes")
     return try load(ModelFile(borrowing: bytes), options)
   }
 }

@@ -81,9 +81,7 @@ public func predictEncodedImages(
     let bytes = try required(bytes, "bytes")
     let lengths = try required(lengths, "lengths")
     try predictEncoded(model, count, options, probabilities, statuses) { decoder, index in
-      let start = try required(bytes[index], "bytes[\(index)]")
-      return try decoder.decode(
-        UnsafeRawBufferPointer(start: start, count: max(lengths[index], 0)), name: "image \(index)")
+      try decoder.decode(borrowed(bytes[index], lengths[index], "bytes[\(index)]"), name: "image \(index)")
     }
   }
 }
