@@ -60,17 +60,6 @@ struct Reserve<Element: BitwiseCopyable> {
   }
 }
 
-/// Contexts that no call is using: as many as there were ever calls at once.
-final class DetectionContextPool: Sendable {
-  private let idle = Mutex<[DetectionContext]>([])
-
-  func withContext<Result>(threads: Int, _ body: (DetectionContext) throws -> Result) rethrows -> Result {
-    let context = idle.withLock { $0.popLast() } ?? DetectionContext(threads: threads)
-    defer { idle.withLock { $0.append(context) } }
-    return try body(context)
-  }
-}
-
 /// Numbers from 0 on, each given once.
 final class AtomicCounter: Sendable {
   private let next = Atomic<Int>(0)

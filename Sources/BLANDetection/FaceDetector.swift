@@ -20,7 +20,7 @@ public final class FaceDetector: Sendable {
   private let pNet: ConvolutionChain
   private let rNet: CropNetwork
   private let oNet: CropNetwork
-  private let pool = DetectionContextPool()
+  private let pool = ContextPool<DetectionContext>()
 
   /// - Parameters:
   ///   - file: read during the call and not kept.
@@ -44,7 +44,11 @@ public final class FaceDetector: Sendable {
       throw BLANError.shape(
         "the image is \(view.width)x\(view.height); faces are looked for in sides up to \(Self.largestSide)")
     }
-    let faces = try pool.withContext(threads: threads) { context in
+    let faces = try pool.withContext { _ in
+      true
+    } make: {
+      DetectionContext(threads: threads)
+    } body: { context in
       let pyramid = Pyramid(
         width: view.width, height: view.height, minimumFace: options.minimumFace, factor: options.factor, network: pNet)
       let proposals = Proposals(chain: pNet, threshold: options.thresholds[0], threads: threads)

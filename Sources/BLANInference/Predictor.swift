@@ -16,7 +16,7 @@ public final class Predictor: @unchecked Sendable {
   let plan: InferencePlan
   let packed: [PackedStep]
   private let fusion: ScoreFusion
-  private let pool = ContextPool()
+  private let pool = ContextPool<ExecutionContext>()
 
   /// - Parameters:
   ///   - source: the weights; read once and not kept.
@@ -68,12 +68,13 @@ public final class Predictor: @unchecked Sendable {
   ) throws {
     guard batch > 0 else { return }
     let chunk = min(batch, Self.largestChunk)
-    let make = {
+    try pool.withContext {
+      $0.capacity >= chunk
+    } make: {
       try ExecutionContext(
-        capacity: chunk, imageFloats: self.network.graph[self.network.pixels].shape.count, plan: self.plan,
-        packed: self.packed, threads: self.threads)
-    }
-    try pool.withContext(batch: chunk, make: make) { context in
+        capacity: chunk, imageFloats: network.graph[network.pixels].shape.count, plan: plan, packed: packed,
+        threads: threads)
+    } body: { context in
       var first = 0
       while first < batch {
         let count = min(chunk, batch - first)

@@ -21,14 +21,14 @@ import Testing
   }
 
   @Test func aContextIsUsedAgain() throws {
-    let pool = ContextPool()
+    let pool = ContextPool<ExecutionContext>()
     var made = 0
     var seen: Set<ObjectIdentifier> = []
     for batch in [3, 1, 3, 2] {
-      try pool.withContext(batch: batch) {
+      try pool.withContext(where: fits(batch)) {
         made += 1
         return try context(3)
-      } _: {
+      } body: {
         seen.insert(ObjectIdentifier($0))
         #expect($0.capacity >= batch)
       }
@@ -38,19 +38,19 @@ import Testing
   }
 
   @Test func aLargerOneTakesTheSmallerOnesPlace() throws {
-    let pool = ContextPool()
+    let pool = ContextPool<ExecutionContext>()
     weak var small: ExecutionContext?
-    try pool.withContext(batch: 1, make: making(1)) { small = $0 }
+    try pool.withContext(where: fits(1), make: making(1)) { small = $0 }
     #expect(small != nil)
-    try pool.withContext(batch: 4, make: making(4)) { #expect($0.capacity == 4) }
+    try pool.withContext(where: fits(4), make: making(4)) { #expect($0.capacity == 4) }
     #expect(small == nil, "memory of both sizes is kept")
-    try pool.withContext(batch: 1, make: making(1)) { #expect($0.capacity == 4) }
+    try pool.withContext(where: fits(1), make: making(1)) { #expect($0.capacity == 4) }
   }
 
   @Test func callsInFlightNeverShare() throws {
-    let pool = ContextPool()
-    try pool.withContext(batch: 1, make: making(1)) { outer in
-      try pool.withContext(batch: 1, make: making(1)) { inner in
+    let pool = ContextPool<ExecutionContext>()
+    try pool.withContext(where: fits(1), make: making(1)) { outer in
+      try pool.withContext(where: fits(1), make: making(1)) { inner in
         #expect(outer !== inner)
         #expect(outer.arena.pointer != inner.arena.pointer)
       }
@@ -58,18 +58,20 @@ import Testing
   }
 
   @Test func aFailedCallGivesItsContextBack() throws {
-    let pool = ContextPool()
+    let pool = ContextPool<ExecutionContext>()
     var first: ObjectIdentifier?
     #expect(throws: BLANError.self) {
-      try pool.withContext(batch: 1, make: making(1)) {
+      try pool.withContext(where: fits(1), make: making(1)) {
         first = ObjectIdentifier($0)
         throw BLANError.cancelled("a test")
       }
     }
-    try pool.withContext(batch: 1, make: failing) {
+    try pool.withContext(where: fits(1), make: failing) {
       #expect(ObjectIdentifier($0) == first)
     }
   }
+
+  private func fits(_ batch: Int) -> (ExecutionContext) -> Bool { { $0.capacity >= batch } }
 
   private func making(_ capacity: Int) -> () throws -> ExecutionContext { { try context(capacity) } }
 
