@@ -15,34 +15,45 @@ enum Checkpoint {
     let state: TrainerState
   }
 
-  fileprivate enum Prefix {
-    static let first = "adam.first."
-    static let second = "adam.second."
-    static let average = "average."
-    static let gradient = "gradient."
+  /// Numbers that the file holds of every tensor, or of every one that is trained.
+  private struct Part {
+    let prefix: String
+    let buffer: AlignedBuffer<Float>
+    let trainedOnly: Bool
+
+    func tensors(of trainer: Trainer) -> [(parameter: Parameter, slot: ParameterStore.Slot)] {
+      zip(trainer.store.parameters, trainer.store.slots).filter { !trainedOnly || trainer.plan.isTrained($1) }
+    }
+  }
+
+  /// The parts beside the network's own tensors.
+  private static func optimiserParts(of trainer: Trainer) -> [Part] {
+    var parts = [
+      Part(prefix: "adam.first.", buffer: trainer.optimiser.first, trainedOnly: true),
+      Part(prefix: "adam.second.", buffer: trainer.optimiser.second, trainedOnly: true),
+    ]
+    if let average = trainer.optimiser.average {
+      parts.append(Part(prefix: "average.", buffer: average, trainedOnly: false))
+    }
+    if trainer.state.pending > 0 {
+      parts.append(Part(prefix: "gradient.", buffer: trainer.store.gradients, trainedOnly: true))
+    }
+    return parts
   }
 
   /// Writes everything that training needs to go on; the file appears whole or not at all.
   static func write(_ trainer: Trainer, to path: String) throws {
-    let store = trainer.store
     let description = try ModelDescription(configuration: trainer.configuration, isTrained: trainer.hasLearnt)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     let training = try encoder.encode(Training(options: trainer.options, state: trainer.state))
-    var tensors: [SafetensorsWriter.Tensor] = []
-    func add(_ prefix: String, _ buffer: AlignedBuffer<Float>, trainedOnly: Bool) {
-      let source = store.source(buffer)
-      for (parameter, slot) in zip(store.parameters, store.slots) where !trainedOnly || trainer.plan.isTrained(slot) {
-        tensors.append(
-          SafetensorsWriter.Tensor(
-            prefix + parameter.name, from: Renamed(source: source, prefix: prefix), shape: parameter.shape))
+    let network = Part(prefix: "", buffer: trainer.store.values, trainedOnly: false)
+    let tensors = ([network] + optimiserParts(of: trainer)).flatMap { part in
+      let source = Renamed(source: trainer.store.source(part.buffer), prefix: part.prefix)
+      return part.tensors(of: trainer).map { parameter, _ in
+        SafetensorsWriter.Tensor(part.prefix + parameter.name, from: source, shape: parameter.shape)
       }
     }
-    add("", store.values, trainedOnly: false)
-    add(Prefix.first, trainer.optimiser.first, trainedOnly: true)
-    add(Prefix.second, trainer.optimiser.second, trainedOnly: true)
-    if let average = trainer.optimiser.average { add(Prefix.average, average, trainedOnly: false) }
-    if trainer.state.pending > 0 { add(Prefix.gradient, store.gradients, trainedOnly: true) }
     try SafetensorsWriter.write(
       tensors,
       metadata: [
@@ -92,19 +103,14 @@ enum Checkpoint {
   }
 
   private static func restore(_ trainer: Trainer, from file: SafetensorsFile) throws {
-    let store = trainer.store
-    func load(_ prefix: String, into buffer: AlignedBuffer<Float>, trainedOnly: Bool) throws {
-      for (parameter, slot) in zip(store.parameters, store.slots) where !trainedOnly || trainer.plan.isTrained(slot) {
-        try file.withTensor(prefix + parameter.name, shape: parameter.shape) { values in
+    for part in optimiserParts(of: trainer) {
+      for (parameter, slot) in part.tensors(of: trainer) {
+        try file.withTensor(part.prefix + parameter.name, shape: parameter.shape) { values in
           guard let start = values.baseAddress else { return }
-          (buffer.pointer + slot.offset).update(from: start, count: slot.count)
+          (part.buffer.pointer + slot.offset).update(from: start, count: slot.count)
         }
       }
     }
-    try load(Prefix.first, into: trainer.optimiser.first, trainedOnly: true)
-    try load(Prefix.second, into: trainer.optimiser.second, trainedOnly: true)
-    if let average = trainer.optimiser.average { try load(Prefix.average, into: average, trainedOnly: false) }
-    if trainer.state.pending > 0 { try load(Prefix.gradient, into: store.gradients, trainedOnly: true) }
   }
 }
 

@@ -129,9 +129,7 @@ private final class FittingRun {
       while !run.isFinished {
         try trainEpoch()
         let stops = try finishEpoch()
-        run.position = LoaderPosition(epoch: stops ? run.setting.epochs : run.position.epoch + 1, batch: 0)
-        run.epochLosses = Losses()
-        run.epochImages = 0
+        run.begin(epoch: stops ? run.setting.epochs : run.position.epoch + 1)
         try saveLast()
       }
     } catch let error as BLANError where error.kind == .cancelled {
@@ -214,9 +212,7 @@ private final class FittingRun {
     progress.validation = result
     if try !trainer.all(tell(progress)) {
       // The epoch is over: going on begins with the next.
-      run.position = LoaderPosition(epoch: run.position.epoch + 1, batch: 0)
-      run.epochLosses = Losses()
-      run.epochImages = 0
+      run.begin(epoch: run.position.epoch + 1)
       throw cancelled()
     }
     guard options.patience > 0, run.bestEpoch > 0 else { return false }

@@ -46,4 +46,11 @@ struct RunState: Codable, Equatable {
   var epochImages = 0
 
   var isFinished: Bool { position.epoch >= setting.epochs }
+
+  /// Goes to the beginning of an epoch.
+  mutating func begin(epoch: Int) {
+    position = LoaderPosition(epoch: epoch, batch: 0)
+    epochLosses = Losses()
+    epochImages = 0
+  }
 }
