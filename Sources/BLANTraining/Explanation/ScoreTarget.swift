@@ -76,7 +76,7 @@ struct ExplainedScore: TrainingLayer {
     guard let explained = run.explained else { return }
     for (score, weight) in zip(scores, explained.levels) {
       // Nothing else reads the scores.
-      _ = run.target(score, of: self)
+      _ = run.target(score)
       let gradient = run.gradient(score)
       gradient.update(repeating: 0, count: ChannelBlock.padded(2 * attributes))
       gradient[2 * explained.attribute] = -weight

@@ -86,9 +86,9 @@ struct BatchNormLayer: TrainingLayer {
     }
     var norm = normShape(run.batch)
     let statistics = statistics(run.memory)
-    let residualTarget = residual.flatMap { run.target($0, of: self) }
+    let residualTarget = residual.flatMap { run.target($0) }
     // The plan gives the source's gradient the place of the output's: what lies before may not want it.
-    _ = run.target(source, of: self)
+    _ = run.target(source)
     var gradient = blan_k_batch_norm_gradient(
       d_out: run.gradient(out), out: run.values(out), x: run.values(source), mean: statistics.mean,
       inverse_std: statistics.inverseDeviation, weight: run.values(weight), d_x: run.gradient(source),

@@ -46,7 +46,7 @@ struct ChannelAttentionLayer: TrainingLayer {
       fc1_weight: run.gradient(fc1Weight), fc1_bias: run.gradient(fc1Bias), fc2_weight: run.gradient(fc2Weight),
       fc2_bias: run.gradient(fc2Bias), accumulate: run.accumulate)
     blan_k_channel_gate_backward(
-      &map, &mlp, run.values(out), run.gradient(out), run.addTarget(source, shape, of: self), &gradient,
+      &map, &mlp, run.values(out), run.gradient(out), run.addTarget(source, shape), &gradient,
       run.workspace, run.threads)
   }
 }

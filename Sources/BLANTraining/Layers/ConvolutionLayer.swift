@@ -74,8 +74,8 @@ struct ConvolutionLayer: TrainingLayer {
         &shape, run.gradient(weight), bias.map { run.gradient($0) }, run.accumulate, run.values(sources[0].map),
         second.map { run.values($0) }, dOut, run.workspace, run.threads)
     }
-    let first = run.target(sources[0].map, of: self)
-    let other = second.flatMap { run.target($0, of: self) }
+    let first = run.target(sources[0].map)
+    let other = second.flatMap { run.target($0) }
     guard first != nil || other != nil else { return }
     let method = blan_k_conv_backward_choose(&shape, run.threads)
     let packed = run.workspace

@@ -33,7 +33,7 @@ struct DropoutLayer: TrainingLayer {
   }
 
   func backward(_ run: LayerRun) {
-    guard let target = run.target(source, of: self) else { return }
+    guard let target = run.target(source) else { return }
     let count = run.batch * shape.blockedCount
     guard target.accumulate else {
       return blan_k_dropout(

@@ -32,7 +32,7 @@ struct GatedSumLayer: TrainingLayer {
 
   func backward(_ run: LayerRun) {
     let dOut = run.gradient(out)
-    if let residual, let target = run.target(residual, of: self) {
+    if let residual, let target = run.target(residual) {
       let count = run.batch * shape.blockedCount
       if target.accumulate {
         blan_k_accumulate(count, target.pointer, dOut, run.threads)
@@ -40,9 +40,9 @@ struct GatedSumLayer: TrainingLayer {
         target.pointer.update(from: dOut, count: count)
       }
     }
-    guard let target = run.target(source, of: self) else { return }
+    guard let target = run.target(source) else { return }
     // A gate has one reader: what it gates.
-    for gate in gates { _ = run.target(gate, of: self) }
+    for gate in gates { _ = run.target(gate) }
     var map = blan_k_map(data: run.values(source), batch: run.batch, shape: shape)
     blan_k_multiply_backward(
       &map, channelGate.map { run.values($0) }, spatialGate.map { run.values($0) }, dOut, target.pointer,

@@ -34,7 +34,7 @@ struct LinearLayer: TrainingLayer {
 
   func backward(_ run: LayerRun) {
     var shape = linearShape(run.batch)
-    let target = run.target(source, of: self)
+    let target = run.target(source)
     blan_k_linear_backward(
       &shape, target?.pointer, target?.accumulate ?? false, run.gradient(weight), run.gradient(bias), run.accumulate,
       run.gradient(out), run.values(source), run.values(weight), run.workspace, run.threads)

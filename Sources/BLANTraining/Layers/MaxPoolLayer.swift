@@ -26,7 +26,7 @@ struct MaxPoolLayer: TrainingLayer {
 
   func backward(_ run: LayerRun) {
     // The pool is the only reader of its source, so there is nothing to add to.
-    guard let target = run.target(source, of: self) else { return }
+    guard let target = run.target(source) else { return }
     var shape = poolShape(run.batch)
     blan_k_max_pool_backward(
       &shape, target.pointer, run.gradient(out), run.values(source), run.values(out), run.threads)

@@ -28,7 +28,7 @@ struct SpatialAttentionLayer: TrainingLayer {
   func backward(_ run: LayerRun) {
     var map = blan_k_map(data: run.values(source), batch: run.batch, shape: shape)
     blan_k_spatial_gate_backward(
-      &map, run.values(weight), run.values(out), run.gradient(out), run.addTarget(source, shape, of: self),
+      &map, run.values(weight), run.values(out), run.gradient(out), run.addTarget(source, shape),
       run.gradient(weight), run.accumulate, run.workspace, run.threads)
   }
 }

@@ -26,7 +26,7 @@ struct DecisionLoss: TrainingLayer {
     let values = scores.map { UnsafePointer(run.values($0)) }
     let gradients = scores.map { score -> UnsafeMutablePointer<Float> in
       // Nothing else reads the scores.
-      _ = run.target(score, of: self)
+      _ = run.target(score)
       let gradient = run.gradient(score)
       gradient.update(repeating: 0, count: run.batch * stride)
       return gradient

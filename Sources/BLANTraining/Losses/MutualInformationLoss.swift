@@ -39,7 +39,7 @@ struct MutualInformationLoss: TrainingLayer {
 
   func backward(_ run: LayerRun) {
     if let shared = run.shared { return backward(run, shared) }
-    let dEmbedding = run.addTarget(embedding, .vector(head.embedding), of: self)
+    let dEmbedding = run.addTarget(embedding, .vector(head.embedding))
     run.losses.losses.mutualInformation[level] = evaluate(
       run, borrows: false, run.values(embedding), dEmbedding, run.workspace)
   }
@@ -69,7 +69,7 @@ struct MutualInformationLoss: TrainingLayer {
     guard run.batch > 0 else { return }
     let lent = borrowed + shared.neighbour(step: -1) * row
     for index in 0..<row { dEmbeddings[index] += lent[index] }
-    let target = run.addTarget(embedding, .vector(head.embedding), of: self)
+    let target = run.addTarget(embedding, .vector(head.embedding))
     blan_k_accumulate(own, target, dEmbeddings, run.threads)
   }
 
@@ -81,7 +81,7 @@ struct MutualInformationLoss: TrainingLayer {
     var shape = shape(run.batch, borrows: borrows)
     var weights = tensors { run.values($0) }
     var dWeights = tensors { run.gradient($0) }
-    let targets = features.map { run.target($0.map, of: self) }
+    let targets = features.map { run.target($0.map) }
     let values: [UnsafePointer<Float>?] = features.map { UnsafePointer(run.values($0.map)) } + [nil]
     let gradients: [UnsafeMutablePointer<Float>?] = targets.map { $0?.pointer } + [nil]
     let accumulates = targets.map { $0?.accumulate ?? false } + [false]

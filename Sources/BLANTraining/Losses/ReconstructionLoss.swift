@@ -29,7 +29,7 @@ struct ReconstructionLoss: TrainingLayer {
 
   func backward(_ run: LayerRun) {
     var shape = shape(run.batch)
-    let target = run.target(source.map, of: self)
+    let target = run.target(source.map)
     let share = Float(run.batch) / Float(run.wholeBatch)
     let loss = blan_k_reconstruction(
       &shape, run.values(source.map), run.pixels, run.values(weight), run.values(bias), share * run.weights.beta,

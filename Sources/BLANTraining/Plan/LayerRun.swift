@@ -41,13 +41,13 @@ struct LayerRun {
   }
 
   /// Where the layer at hand puts the gradient of a map; nil where nobody wants it.
-  func target(_ map: MapID, of layer: some TrainingLayer) -> GradientTarget? {
+  func target(_ map: MapID) -> GradientTarget? {
     guard plan.wantsGradient(map) else { return nil }
     return GradientTarget(pointer: gradient(map), accumulate: !memory.written.insert(map))
   }
 
   /// Where a layer that can only add puts the gradient of a map: cleared if nobody wrote there before.
-  func addTarget(_ map: MapID, _ shape: TensorShape, of layer: some TrainingLayer) -> UnsafeMutablePointer<Float> {
+  func addTarget(_ map: MapID, _ shape: TensorShape) -> UnsafeMutablePointer<Float> {
     let pointer = gradient(map)
     if memory.written.insert(map) { pointer.update(repeating: 0, count: batch * shape.blockedCount) }
     return pointer

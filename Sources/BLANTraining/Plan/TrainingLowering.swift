@@ -25,7 +25,6 @@ struct TrainingLowering {
   private var absorbed: Set<NodeID> = []
 
   private(set) var layers: [any TrainingLayer] = []
-  private(set) var shapes: [TensorShape] = []
   /// Floats of one image in each map.
   private(set) var counts: [Int] = []
   private(set) var statisticsCount = 0
@@ -222,7 +221,6 @@ struct TrainingLowering {
     } else {
       counts.append(node.shape.blockedCount)
     }
-    shapes.append(node.shape)
     maps[node.id] = EnlargedMap(map: map, shape: node.shape, factor: 1)
     return map
   }

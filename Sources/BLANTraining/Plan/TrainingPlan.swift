@@ -10,8 +10,7 @@ struct TrainingPlan {
   let layers: [any TrainingLayer]
   let arena: ArenaPlanner
   let statisticsCount: Int
-  /// Index in the arena of each map's values, and of its gradient.
-  private let valueRequests: [Int]
+  /// Index in the arena of each map's gradient; that of its values is its own.
   private let gradientRequests: [Int]
   private let wanted: [Bool]
   private let trained: Set<ParameterStore.Slot>
@@ -46,12 +45,11 @@ struct TrainingPlan {
     (discards, discardedCount) = Self.discards(layers, flow)
 
     let lifetimes = Self.lifetimes(layers, flow, counts: lowering.counts, observed: observed)
-    valueRequests = Array(0..<lowering.counts.count)
     gradientRequests = lifetimes.gradients
     arena = ArenaPlanner(lifetimes.requests)
   }
 
-  func valueOffset(_ map: MapID) -> Int { arena.offsets[valueRequests[map.index]] }
+  func valueOffset(_ map: MapID) -> Int { arena.offsets[map.index] }
   func gradientOffset(_ map: MapID) -> Int { arena.offsets[gradientRequests[map.index]] }
   func wantsGradient(_ map: MapID) -> Bool { wanted[map.index] }
   func isTrained(_ slot: ParameterStore.Slot) -> Bool { trained.contains(slot) }
