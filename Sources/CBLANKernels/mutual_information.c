@@ -10,8 +10,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "convolution_internal.h"
 #include "include/blan_parallel.h"
+#include "training_workspace.h"
 
 enum {
     CHUNK_LOCATIONS = 2048, /* of a chunk: its hidden maps stay in the L3 cache */
@@ -97,28 +97,14 @@ typedef struct strip_sums {
     double loss, d_score;
 } strip_sums;
 
-static size_t take(lmim_layout *layout, size_t floats)
-{
-    const size_t place = layout->total;
-    layout->total += aligned_count(floats);
-    return place;
-}
-
 static layer_place take_layer(lmim_layout *layout, const blan_k_conv_shape *layer)
 {
     layer_place place;
-    place.weights = take(layout, layer->out_channels * (layer->in_channels[0] + layer->in_channels[1]));
-    place.forward = take(layout, blan_k_conv_packed_count(layer, BLAN_K_CONV_DIRECT));
-    place.backward = take(layout, blan_k_conv_backward_packed_count(layer, BLAN_K_CONV_DIRECT));
-    place.bias = take(layout, blocks_of(layer->out_channels) * BLAN_BLOCK);
+    place.weights = take(&layout->total, layer->out_channels * (layer->in_channels[0] + layer->in_channels[1]));
+    place.forward = take(&layout->total, blan_k_conv_packed_count(layer, BLAN_K_CONV_DIRECT));
+    place.backward = take(&layout->total, blan_k_conv_backward_packed_count(layer, BLAN_K_CONV_DIRECT));
+    place.bias = take(&layout->total, blocks_of(layer->out_channels) * BLAN_BLOCK);
     return place;
-}
-
-static size_t convolution_floats(const blan_k_conv_shape *layer, int threads)
-{
-    const size_t forward = blan_k_conv_workspace_count(layer, BLAN_K_CONV_DIRECT, threads);
-    const size_t backward = blan_k_conv_backward_workspace_count(layer, BLAN_K_CONV_DIRECT, threads);
-    return larger(larger(forward, backward), blan_k_conv_backward_weights_workspace_count(layer, threads));
 }
 
 static lmim_layout layout_of(const blan_k_lmim_shape *s, int threads)
@@ -131,22 +117,22 @@ static lmim_layout layout_of(const blan_k_lmim_shape *s, int threads)
     layout.feature = take_layer(&layout, &layers[0]);
     layout.hidden = take_layer(&layout, &layers[1]);
     layout.embedding = take_layer(&layout, &layers[2]);
-    layout.score_weights = take(&layout, channels);
-    layout.d_feature = take(&layout, s->hidden * feature_count(s));
-    layout.d_embedding = take(&layout, s->hidden * s->embedding);
-    layout.vectors = take(&layout, rows_of(s) * channels);
-    layout.real_sums = take(&layout, rows_of(s) * channels);
-    layout.fake_sums = take(&layout, s->batch * channels);
-    layout.score_sums = take(&layout, 2 * s->batch * channels);
-    layout.scores = take(&layout, 2 * chunk * area);
-    layout.strips = take(&layout, 2 * s->batch * strips_of(s) * sizeof(strip_sums) / sizeof(float));
-    layout.maps1 = take(&layout, 2 * chunk * channels * area);
-    layout.maps2 = take(&layout, 2 * chunk * channels * area);
-    layout.d_maps1 = take(&layout, 2 * chunk * channels * area);
+    layout.score_weights = take(&layout.total, channels);
+    layout.d_feature = take(&layout.total, s->hidden * feature_count(s));
+    layout.d_embedding = take(&layout.total, s->hidden * s->embedding);
+    layout.vectors = take(&layout.total, rows_of(s) * channels);
+    layout.real_sums = take(&layout.total, rows_of(s) * channels);
+    layout.fake_sums = take(&layout.total, s->batch * channels);
+    layout.score_sums = take(&layout.total, 2 * s->batch * channels);
+    layout.scores = take(&layout.total, 2 * chunk * area);
+    layout.strips = take(&layout.total, 2 * s->batch * strips_of(s) * sizeof(strip_sums) / sizeof(float));
+    layout.maps1 = take(&layout.total, 2 * chunk * channels * area);
+    layout.maps2 = take(&layout.total, 2 * chunk * channels * area);
+    layout.d_maps1 = take(&layout.total, 2 * chunk * channels * area);
     size_t floats = 0;
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
-        floats = larger(floats, convolution_floats(&layers[i], threads));
-    layout.convolution = take(&layout, floats);
+        floats = larger(floats, convolution_floats(&layers[i], BLAN_K_CONV_DIRECT, BLAN_K_CONV_DIRECT, threads));
+    layout.convolution = take(&layout.total, floats);
     return layout;
 }
 

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "convolution_internal.h"
 #include "include/blan_parallel.h"
+#include "training_workspace.h"
 
 enum { COLOURS = 3, KERNEL = 7, RADIUS = 3, TAPS = KERNEL * KERNEL, PHASE_TAPS = 9, CHUNK_LOCATIONS = 16384 };
 
@@ -48,19 +48,10 @@ typedef struct head_layout {
     size_t convolution, total;
 } head_layout;
 
-static size_t take(head_layout *layout, size_t floats)
+static size_t phase_floats(const blan_k_conv_shape *layer, int threads)
 {
-    const size_t place = layout->total;
-    layout->total += aligned_count(floats);
-    return place;
-}
-
-static size_t convolution_floats(const blan_k_conv_shape *layer, int threads)
-{
-    const size_t forward = blan_k_conv_workspace_count(layer, blan_k_conv_choose(layer, threads), threads);
-    const size_t backward =
-        blan_k_conv_backward_workspace_count(layer, blan_k_conv_backward_choose(layer, threads), threads);
-    return larger(larger(forward, backward), blan_k_conv_backward_weights_workspace_count(layer, threads));
+    return convolution_floats(layer, blan_k_conv_choose(layer, threads), blan_k_conv_backward_choose(layer, threads),
+                              threads);
 }
 
 static head_layout layout_of(const blan_k_reconstruction_shape *s, int threads)
@@ -70,16 +61,16 @@ static head_layout layout_of(const blan_k_reconstruction_shape *s, int threads)
     const blan_k_conv_shape whole = phase_convolution(s, chunk);
     const blan_k_conv_shape last = phase_convolution(s, s->batch % chunk == 0 ? chunk : s->batch % chunk);
     head_layout layout = {.total = 0};
-    layout.weights = take(&layout, weights);
-    layout.bias = take(&layout, channels);
-    layout.d_weights = take(&layout, weights);
-    layout.d_bias = take(&layout, channels);
-    layout.forward = take(&layout, blan_k_conv_packed_count(&whole, blan_k_conv_choose(&whole, threads)));
+    layout.weights = take(&layout.total, weights);
+    layout.bias = take(&layout.total, channels);
+    layout.d_weights = take(&layout.total, weights);
+    layout.d_bias = take(&layout.total, channels);
+    layout.forward = take(&layout.total, blan_k_conv_packed_count(&whole, blan_k_conv_choose(&whole, threads)));
     layout.backward =
-        take(&layout, blan_k_conv_backward_packed_count(&whole, blan_k_conv_backward_choose(&whole, threads)));
-    layout.phases = take(&layout, chunk * channels * s->height * s->width);
-    layout.losses = take(&layout, s->batch * s->height * sizeof(double) / sizeof(float));
-    layout.convolution = take(&layout, larger(convolution_floats(&whole, threads), convolution_floats(&last, threads)));
+        take(&layout.total, blan_k_conv_backward_packed_count(&whole, blan_k_conv_backward_choose(&whole, threads)));
+    layout.phases = take(&layout.total, chunk * channels * s->height * s->width);
+    layout.losses = take(&layout.total, s->batch * s->height * sizeof(double) / sizeof(float));
+    layout.convolution = take(&layout.total, larger(phase_floats(&whole, threads), phase_floats(&last, threads)));
     return layout;
 }
 
