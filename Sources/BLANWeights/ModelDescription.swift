@@ -13,15 +13,18 @@ public struct ModelDescription: Sendable {
   public var temperatures: [Float]
   /// What the model asks to be computed with.
   public var precision: Precision
+  /// The terms on which the weights may be used; nil where the file states none.
+  public var licence: String?
 
   public init(
     configuration: Configuration, isTrained: Bool, thresholds: [Float]? = nil, temperatures: [Float]? = nil,
-    precision: Precision = .float32
+    precision: Precision = .float32, licence: String? = nil
   ) throws {
     let count = configuration.attributes.count
     self.configuration = configuration
     self.isTrained = isTrained
     self.precision = precision
+    self.licence = licence
     self.thresholds = thresholds ?? [Float](repeating: 0.5, count: count)
     self.temperatures = temperatures ?? [Float](repeating: 1, count: count)
     guard self.thresholds.count == count, self.thresholds.allSatisfy({ $0 >= 0 && $0 <= 1 }) else {
@@ -38,6 +41,7 @@ public struct ModelDescription: Sendable {
   /// `format` of a training checkpoint.
   public static let checkpointFormat = "blan.checkpoint"
   public static let configurationKey = "blan.config"
+  private static let licenceKey = "blan.licence"
 
   /// `blan.config` as JSON holds it.
   struct JSON: Codable {
@@ -59,7 +63,7 @@ public struct ModelDescription: Sendable {
     }
   }
 
-  /// Reads `format` and `blan.config`.
+  /// Reads `format`, `blan.config` and `blan.licence`.
   init(metadata: [String: String], file: String) throws {
     guard metadata["format"] != Self.checkpointFormat else {
       throw BLANError.format("\(file) is a training checkpoint, not a model: export one from it")
@@ -100,7 +104,8 @@ public struct ModelDescription: Sendable {
         configuration: Configuration(
           inputSize: json.inputSize, width: json.width, attributes: json.attributes, attention: attention,
           variant: variant, mean: json.mean, std: json.std), isTrained: json.trained ?? true,
-        thresholds: json.thresholds, temperatures: json.temperatures, precision: precision)
+        thresholds: json.thresholds, temperatures: json.temperatures, precision: precision,
+        licence: metadata[Self.licenceKey])
     } catch let error as DecodingError {
       throw BLANError.format("\(file): `blan.config` is not valid: \(error.summary)")
     } catch let error as BLANError {
@@ -128,5 +133,12 @@ public struct ModelDescription: Sendable {
     return String(decoding: try encoder.encode(codable), as: UTF8.self)
   }
 
-  func metadata() throws -> [String: String] { ["format": Self.format, Self.configurationKey: try json()] }
+  /// The metadata of a model file, or of a checkpoint.
+  public func metadata(isCheckpoint: Bool = false) throws -> [String: String] {
+    var metadata = [
+      "format": isCheckpoint ? Self.checkpointFormat : Self.format, Self.configurationKey: try json(),
+    ]
+    metadata[Self.licenceKey] = licence
+    return metadata
+  }
 }

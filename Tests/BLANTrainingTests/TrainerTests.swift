@@ -183,18 +183,30 @@ struct SmallTraining {
     let values = Array(trainer.store.values.elements[fusion.offset..<fusion.offset + fusion.count])
     #expect(values == [Float](repeating: 0.2, count: 15))
   }
+
+  @Test(arguments: ["for tests alone", nil])
+  func whatComesOfAModelKeepsItsLicence(licence: String?) throws {
+    let training = try SmallTraining()
+    let start = try TemporaryModel(training.configuration, isTrained: true, licence: licence)
+    let kept = try TemporaryModel(training.configuration, isTrained: false)
+    var trainer = try Trainer.start(from: start.path, options: TrainingOptions(), threads: 1)
+    try trainer.save(to: kept.path)
+    trainer = try Trainer.start(from: kept.path, options: TrainingOptions(), threads: 1)
+    try trainer.export(to: kept.path)
+    #expect(try ModelFile(path: kept.path).metadata["blan.licence"] == licence)
+  }
 }
 
 /// A model file that is removed with its last reference.
 final class TemporaryModel {
   let path: String
 
-  init(_ configuration: Configuration, isTrained: Bool) throws {
+  init(_ configuration: Configuration, isTrained: Bool, licence: String? = nil) throws {
     path = "/tmp/blan-trainer-\(getpid())-\(UInt32.random(in: 0 ... .max)).safetensors"
     let network = Network(configuration, purpose: .training)
     try ModelFile.write(
-      ModelDescription(configuration: configuration, isTrained: isTrained), from: SeededWeights(network, seed: 8),
-      to: path, trainingHeads: true)
+      ModelDescription(configuration: configuration, isTrained: isTrained, licence: licence),
+      from: SeededWeights(network, seed: 8), to: path, trainingHeads: true)
   }
 
   deinit { unlink(path) }

@@ -7,8 +7,8 @@ import FoundationEssentials
 ///
 /// Tensors: the network's under their names in the weights file; `adam.first.` and `adam.second.` before the names of
 /// trained tensors; `average.` before every name where a moving average is kept; `gradient.` before the names of trained
-/// tensors where batches wait for the next update. All f32. Metadata: `blan.config` as in a model file, and
-/// `blan.training`, JSON with the options and the state.
+/// tensors where batches wait for the next update. All f32. Metadata: `blan.config` and `blan.licence` as in a model file,
+/// and `blan.training`, JSON with the options and the state.
 enum Checkpoint {
   private struct Training: Codable {
     let options: TrainingOptions
@@ -43,7 +43,6 @@ enum Checkpoint {
 
   /// Writes everything that training needs to go on; the file appears whole or not at all.
   static func write(_ trainer: Trainer, to path: String) throws {
-    let description = try ModelDescription(configuration: trainer.configuration, isTrained: trainer.hasLearnt)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     let training = try encoder.encode(Training(options: trainer.options, state: trainer.state))
@@ -54,12 +53,9 @@ enum Checkpoint {
         SafetensorsWriter.Tensor(part.prefix + parameter.name, from: source, shape: parameter.shape)
       }
     }
-    try SafetensorsWriter.write(
-      tensors,
-      metadata: [
-        "format": ModelDescription.checkpointFormat, ModelDescription.configurationKey: try description.json(),
-        "blan.training": String(decoding: training, as: UTF8.self),
-      ], to: path)
+    var metadata = try trainer.description().metadata(isCheckpoint: true)
+    metadata["blan.training"] = String(decoding: training, as: UTF8.self)
+    try SafetensorsWriter.write(tensors, metadata: metadata, to: path)
   }
 
   /// Makes a trainer as it was when the file was written.
@@ -77,7 +73,7 @@ enum Checkpoint {
     try check(training.state, training.options, file.name)
     let trainer = try Trainer(
       Network(description.configuration, purpose: .training), source: file, options: training.options,
-      threads: threads, state: training.state)
+      threads: threads, state: training.state, licence: description.licence)
     try restore(trainer, from: file)
     return trainer
   }
@@ -156,7 +152,12 @@ extension Trainer {
   }
 
   /// Whether the weights are no longer random.
-  var hasLearnt: Bool { state.optimiserSteps > 0 || state.isFineTuning }
+  private var hasLearnt: Bool { state.optimiserSteps > 0 || state.isFineTuning }
+
+  /// What files of the weights say of them.
+  fileprivate func description() throws -> ModelDescription {
+    try ModelDescription(configuration: configuration, isTrained: hasLearnt, licence: licence)
+  }
 
   /// Writes a checkpoint: weights, optimiser, schedule, random state and the place in the data, whole or not at all. It
   /// does not tell how many processes trained. Every process calls this; the first one writes.
@@ -178,8 +179,7 @@ extension Trainer {
   public func export(
     to path: String, type: ElementType = .float32, trainingHeads: Bool = false, rawWeights: Bool = false
   ) throws {
-    let description = try ModelDescription(configuration: configuration, isTrained: hasLearnt)
     let buffer = rawWeights ? store.values : optimiser.average ?? store.values
-    try ModelFile.write(description, from: store.source(buffer), to: path, type: type, trainingHeads: trainingHeads)
+    try ModelFile.write(description(), from: store.source(buffer), to: path, type: type, trainingHeads: trainingHeads)
   }
 }

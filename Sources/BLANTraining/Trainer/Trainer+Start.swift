@@ -41,6 +41,6 @@ extension Trainer {
     state.isFineTuning = model.description.isTrained
     try self.init(
       network, source: FineTuningWeights(model, for: network, seed: options.seed), options: options, threads: threads,
-      state: state)
+      state: state, licence: model.description.licence)
   }
 }

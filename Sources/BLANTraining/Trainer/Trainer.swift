@@ -11,6 +11,8 @@ public final class Trainer {
   public let network: Network
   public let options: TrainingOptions
   public let threads: Int
+  /// The terms of the model that training started from, which what comes of it keeps; nil where there are none.
+  let licence: String?
   /// Losses, gradient norm and learning rate of the last step.
   public private(set) var lastStep: StepReport?
 
@@ -39,13 +41,15 @@ public final class Trainer {
   public var stepCount: Int { state.batches }
 
   init(
-    _ network: Network, source: some TensorSource, options: TrainingOptions, threads: Int, state: TrainerState
+    _ network: Network, source: some TensorSource, options: TrainingOptions, threads: Int, state: TrainerState,
+    licence: String? = nil
   ) throws {
     try options.validate(attributes: network.configuration.attributes.count)
     self.network = network
     self.options = options
     self.threads = try ThreadBudget.resolve(threads)
     self.state = state
+    self.licence = licence
     let store = try ParameterStore(network.parameters, source: source)
     self.store = store
     let frozen = try FrozenTensors(options.freeze, in: store)

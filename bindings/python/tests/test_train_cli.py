@@ -19,6 +19,8 @@ from blan.cli.app import app
 from blan.dataset import Dataset
 from blan.training import Run, config
 from blan.training.log import EPOCH_COLUMNS, STEP_COLUMNS
+from safetensors import safe_open
+from settled import settle
 from typer.testing import CliRunner
 
 QUICK = ("--width", "4", "--input-size", "64", "--epochs", "3", "--batch", "16", "--threads", "1", "--lr", "0.003")
@@ -248,6 +250,16 @@ def test_finetune_keeps_what_it_writes(whole, tmp_path):
         assert (tmp_path / "run" / name).exists()
     with pytest.raises(blan.InvalidArgumentError, match="resume"):
         blan.finetune(start, data, out=tmp_path / "run", epochs=1, threads=1)
+
+
+def test_finetune_keeps_the_licence(whole, tmp_path):
+    data = shapes.write(tmp_path / "data", 40, seed=3)
+    start = shutil.copy(whole / "model.safetensors", tmp_path / "start.safetensors")
+    settle(start, 1)  # states a licence
+    blan.finetune(start, data, ["Red"], out=tmp_path / "run", epochs=1, threads=1)
+    for name in ("model.safetensors", "best.safetensors"):
+        with safe_open(tmp_path / "run" / name, "np") as file:
+            assert file.metadata()["blan.licence"] == "for tests"
 
 
 def start_until(folder, arguments, step):
