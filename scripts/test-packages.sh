@@ -8,19 +8,9 @@ cd "$(dirname "$0")/.."
 
 [ "$(id -u)" -eq 0 ] || { echo "scripts/test-packages.sh: chroot needs root"; exit 77; }
 scripts/install-packages.sh mmdebstrap >&2
-passed=0 failed=0
+. scripts/checks.sh
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-
-check() {
-  local name=$1 status=0
-  shift
-  # In the background, since bash forgets -e in a list.
-  (set -e; "$@") >"$scratch/output" 2>&1 &
-  wait $! || status=$?
-  if [ $status -eq 0 ]; then passed=$((passed + 1)); echo "passed  $name"
-  else failed=$((failed + 1)); echo "FAILED  $name"; cat "$scratch/output" >&2; fi
-}
 
 # A folder with a Debian of the named packages and what they need; made once.
 bare() {
@@ -140,5 +130,4 @@ check "the Debian packages' dependencies" the_debian_packages_depend_on_what_the
 check "libblan0 alone" the_debian_library_works_alone
 check "libblan-dev and gcc" the_debian_packages_are_linked_by_gcc
 
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+counted

@@ -8,18 +8,7 @@ cd "$(dirname "$0")/../.."
 scratch=$(mktemp -d /tmp/blan-install-XXXXXX)
 trap 'rm -rf "$scratch"' EXIT
 prefix=$scratch/prefix
-passed=0 failed=0
-
-check() {
-  local name=$1 status
-  shift
-  set +e # not "||" behind it: bash would then go on after a command that failed
-  (set -e; "$@") >"$scratch/output" 2>&1
-  status=$?
-  set -e
-  if [ $status -eq 0 ]; then passed=$((passed + 1)); echo "passed  $name"
-  else failed=$((failed + 1)); echo "FAILED  $name"; cat "$scratch/output" >&2; fi
-}
+. scripts/checks.sh
 
 # build/ is CMake's folder already (scripts/build.sh); where it is not, this configures it.
 install_to_prefix() {
@@ -127,5 +116,4 @@ check "GStreamer plugin in a moved prefix" gstreamer_plugin_in_a_moved_prefix
 check "find_package(blan)" consumer_through_find_package
 check "another major version" wrong_version_is_refused
 
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+counted

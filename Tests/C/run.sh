@@ -34,11 +34,7 @@ if [ -n "$sanitizer" ]; then
   export ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=4096 TSAN_OPTIONS=halt_on_error=0
   export LSAN_OPTIONS=suppressions=$PWD/Tests/leaks.supp:print_suppressions=0
 fi
-passed=0 failed=0
-
-verdict() {
-  if [ "$2" -eq 0 ]; then passed=$((passed + 1)); echo "passed  $1"; else failed=$((failed + 1)); echo "FAILED  $1"; fi
-}
+. scripts/checks.sh
 
 # The program that calls every function of the header with what no caller should pass.
 write_hostile() { gcc -E -P include/blan.h | python3 Tests/C/hostile.py >"$programs/hostile.c"; }
@@ -85,5 +81,4 @@ for name in "$@"; do
   run_program "$name" "$compiler" -std=c11 -O1 -g "${warnings[@]}" -Iinclude -ITests/C "$source" Tests/C/check.c Tests/C/fixture.c
 done
 
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+counted

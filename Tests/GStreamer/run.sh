@@ -15,18 +15,7 @@ scratch=$(mktemp -d /tmp/blan-gstreamer-XXXXXX)
 trap 'rm -rf "$scratch"' EXIT
 # Nothing of the user's: this build's plugin, a registry of our own, and an end at the first critical message.
 export GST_PLUGIN_PATH=${plugin%/*} GST_REGISTRY=$scratch/registry.bin G_DEBUG=fatal-criticals GST_DEBUG_NO_COLOR=1
-passed=0 failed=0
-
-check() {
-  local name=$1 status
-  shift
-  set +e # not "||" behind it: bash would then go on after a command that failed
-  (set -e; "$@") >"$scratch/output" 2>&1
-  status=$?
-  set -e
-  if [ $status -eq 0 ]; then passed=$((passed + 1)); echo "passed  $name"
-  else failed=$((failed + 1)); echo "FAILED  $name"; cat "$scratch/output" >&2; fi
-}
+. scripts/checks.sh
 
 models="model=$PWD/models/default.safetensors detector-model=$PWD/models/mtcnn.safetensors"
 
@@ -99,5 +88,4 @@ check "errors" errors_end_a_pipeline
 check "nothing lives on" nothing_lives_on
 check "element.c under AddressSanitizer" program_under_sanitizers
 
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+counted
