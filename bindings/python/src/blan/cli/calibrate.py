@@ -15,7 +15,7 @@ from ..evaluation import Calibration
 from ..evaluation import calibrate as fit
 from .console import note, stdout
 from .evaluate import Split, opened
-from .predict import OnError
+from .options import OnError, OnUnreadableImage, Quiet, Threads
 from .progress import progress_over
 
 EXAMPLES = """\b
@@ -54,11 +54,9 @@ def calibrate(
         typer.Option(metavar="N", min=1, help="With fewer present or absent labels an attribute is not fitted."),
     ] = 10,
     json: Annotated[bool, typer.Option("--json", help="Print what was fitted as one JSON object.")] = False,
-    threads: Annotated[int, typer.Option(metavar="N", min=0, max=1024, help="Threads to work on; 0 = all cores.")] = 0,
-    on_error: Annotated[OnError, typer.Option(help="What to do about an image that cannot be read.")] = OnError.stop,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress bar and no notes; errors are still printed.")
-    ] = False,
+    threads: Threads = 0,
+    on_error: OnUnreadableImage = OnError.stop,
+    quiet: Quiet = False,
 ) -> None:
     """Fit each attribute's threshold and temperature on validation data and store them in a copy of the model.
 

@@ -17,8 +17,7 @@ from ..evaluation import Evaluation, Figures, tables
 from ..model import load
 from ..report import write_evaluation
 from .console import UNTRAINED, note, stdout, warn
-from .precision import Precision, chosen
-from .predict import OnError
+from .options import ComputedWith, ModelFile, OnError, OnUnreadableImage, Quiet, Threads, chosen
 from .progress import progress_over
 
 EXAMPLES = """\b
@@ -52,9 +51,7 @@ def evaluate(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="CelebA's or LFWA's folder, or a CSV file with a path column.")
     ],
-    model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Model file; without it, the one that comes with the package.")
-    ] = None,
+    model: ModelFile = None,
     split: Annotated[
         Split | None, typer.Option(help="Part of the data; without it the test part, or all where there are no parts.")
     ] = None,
@@ -79,14 +76,10 @@ def evaluate(
         int, typer.Option(metavar="N", min=0, max=100_000, help="Of the groups' 95 % intervals; 0 = no intervals.")
     ] = 1000,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the resampling.")] = 0,
-    threads: Annotated[int, typer.Option(metavar="N", min=0, max=1024, help="Threads to work on; 0 = all cores.")] = 0,
-    precision: Annotated[
-        Precision | None, typer.Option(help="What to compute with; without it what the model asks for.")
-    ] = None,
-    on_error: Annotated[OnError, typer.Option(help="What to do about an image that cannot be read.")] = OnError.stop,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress bar and no notes; errors are still printed.")
-    ] = False,
+    threads: Threads = 0,
+    precision: ComputedWith = None,
+    on_error: OnUnreadableImage = OnError.stop,
+    quiet: Quiet = False,
 ) -> None:
     """Measure a model on labelled images.
 

@@ -17,6 +17,7 @@ from ..training.run import Result, Run
 from ..training.settings import FIELDS
 from .console import note, stdout
 from .live import display
+from .options import NoProgress
 from .setting_flags import with_presets, with_settings
 from .train import fit, layered
 
@@ -52,7 +53,7 @@ def experiment(
         ),
     ] = False,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings; flags win over it.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors are still printed.")] = False,
+    quiet: NoProgress = False,
 ) -> None:
     """Run one of the paper's experiments at any width, size and number of epochs.
 

@@ -21,6 +21,7 @@ from ..model import Model, load
 from ..prediction import Prediction
 from ..report import png, write_explanation
 from .console import UNTRAINED, note, stdout, warn
+from .options import MinFace, ModelFile, Quiet, Threads
 from .outputs import NO_FACE
 from .progress import progress_over
 
@@ -59,9 +60,7 @@ def explain(
             help="An attribute to explain; may be given again. Without it, the likeliest that are present.",
         ),
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Model file; without it, the one that comes with the package.")
-    ] = None,
+    model: ModelFile = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write an HTML page with all maps.")] = None,
     png: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write every map, laid over the face, as a PNG file.")
@@ -70,9 +69,7 @@ def explain(
         bool,
         typer.Option("--aligned", help="The photo is one face framed like CelebA's aligned images: look for none."),
     ] = False,
-    min_face: Annotated[
-        float, typer.Option(metavar="PIXELS", min=12, help="Side of the smallest face that is looked for.")
-    ] = 20,
+    min_face: MinFace = 20,
     max_faces: Annotated[int, typer.Option(metavar="N", min=0, help="Only the largest N faces; 0 = all.")] = 1,
     patch: Annotated[
         int,
@@ -86,10 +83,8 @@ def explain(
     fill: Annotated[
         FillName, typer.Option(help="What the patch is: the model's mean colour, the image's, black or white.")
     ] = FillName.model,
-    threads: Annotated[int, typer.Option(metavar="N", min=0, max=1024, help="Threads to work on; 0 = all cores.")] = 0,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress bar and no notes; errors are still printed.")
-    ] = False,
+    threads: Threads = 0,
+    quiet: Quiet = False,
 ) -> None:
     """Show where in a face the network's opinion of some attributes comes from.
 

@@ -12,6 +12,7 @@ from ..bundled import default_model_path
 from ..exporting import export_onnx
 from ..exporting.onnx_file import OUTPUTS
 from .console import note
+from .options import NoNotes
 
 EXAMPLES = """\b
 Examples:
@@ -42,7 +43,7 @@ def export(
     license: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Terms of use for the metadata, instead of the model's own.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes; errors are still printed.")] = False,
+    quiet: NoNotes = False,
 ) -> None:
     """Write a model in another program's format: ONNX, opset 18, with a dynamic batch.
 

@@ -19,6 +19,7 @@ from ..report.contact import write_contact_sheet
 from ..report.words import spelled
 from ..search import Found, Index
 from .console import UNTRAINED, note, stdout, warn
+from .options import FacesCsv, Json, NoNotes
 
 EXAMPLES = """\b
 Examples:
@@ -46,10 +47,8 @@ def find(
         str | None, typer.Option(metavar="NUMBER", help="What to sort by, greatest first, such as Smiling.")
     ] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=0, help="At most N faces; 0 = all.")] = 100,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a face and line.")] = False,
-    csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a CSV file, a row a face; - for stdout.")
-    ] = None,
+    json: Json = False,
+    csv: FacesCsv = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a contact sheet: an HTML page of the faces.")
     ] = None,
@@ -60,7 +59,7 @@ def find(
         Path | None,
         typer.Option(metavar="FILE", help="The model that made the index, for --like, if it was moved since."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes; errors are still printed.")] = False,
+    quiet: NoNotes = False,
 ) -> None:
     """Find faces in an index by their attributes (--where) or by their likeness to a face (--like).
 

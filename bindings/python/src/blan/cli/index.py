@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from ..errors import BlanError, CancelledError
+from ..errors import BlanError
 from ..search import index as make_index
 from .console import fail, note
-from .interrupts import Interrupts
-from .progress import progress_over
+from .options import Aligned, MaxFaces, MinFace, ModelFile, Quiet
+from .resumable import resumable
 
 EXAMPLES = """\b
 Examples:
@@ -28,25 +28,14 @@ def index(
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="FILE", help="The index; one that is there is brought up to date.")
     ] = Path("index.parquet"),
-    model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Model file; without it, the one that comes with the package.")
-    ] = None,
-    aligned: Annotated[
-        bool,
-        typer.Option("--aligned", help="Each photo is one face framed like CelebA's aligned images: look for none."),
-    ] = False,
-    min_face: Annotated[
-        float, typer.Option(metavar="PIXELS", min=12, help="Side of the smallest face that is looked for.")
-    ] = 20,
-    max_faces: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Only the largest N faces of a photo; 0 = all.")
-    ] = 0,
+    model: ModelFile = None,
+    aligned: Aligned = False,
+    min_face: MinFace = 20,
+    max_faces: MaxFaces = 0,
     threads: Annotated[
         int, typer.Option(metavar="N", min=0, max=1024, help="Photos at the same time; 0 = one a core.")
     ] = 0,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress bar and no notes; errors are still printed.")
-    ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Find and predict every face in every photo below a folder, and write them to a Parquet file.
 
@@ -57,28 +46,18 @@ def index(
     def report(_path: str, error: BlanError) -> None:
         fail(error)
 
-    stopping = Interrupts(lambda: None)
-    try:
-        with stopping, progress_over("indexing", 0, quiet) as advance:
-
-            def on_progress(done: int, count: int) -> bool:
-                advance(done, count)
-                return not stopping.requested
-
-            done = make_index(
-                folder,
-                out,
-                model=model,
-                aligned=aligned,
-                min_face=min_face,
-                max_faces=max_faces,
-                threads=threads,
-                on_progress=on_progress,
-                on_unreadable=report,
-            )
-    except CancelledError as error:
-        note(f"{error}; the same command goes on from there")
-        raise typer.Exit(130) from None
+    with resumable("indexing", quiet) as on_progress:
+        done = make_index(
+            folder,
+            out,
+            model=model,
+            aligned=aligned,
+            min_face=min_face,
+            max_faces=max_faces,
+            threads=threads,
+            on_progress=on_progress,
+            on_unreadable=report,
+        )
     if not quiet:
         kept = done.photos - done.read
         parts = [f"{done.faces} faces in {done.read} photos"] if done.read or not kept else []

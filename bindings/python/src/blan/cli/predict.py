@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +17,21 @@ from ..prediction import Prediction
 from ..report import write_report
 from .console import UNTRAINED, fail, note, stderr, warn
 from .inputs import photos_in
+from .options import (
+    Aligned,
+    ComputedWith,
+    FacesCsv,
+    Json,
+    MaxFaces,
+    MinFace,
+    ModelFile,
+    OnError,
+    Quiet,
+    Threads,
+    Threshold,
+    chosen,
+)
 from .outputs import NO_FACE, Csv, JsonLines, Output, Readable
-from .precision import Precision, chosen
 
 EXAMPLES = """\b
 Examples:
@@ -33,59 +45,29 @@ REPORT_LIMIT = 200
 """Faces on one HTML page: more make a page that browsers are slow to open."""
 
 
-class OnError(str, Enum):
-    """What a photo that cannot be read does."""
-
-    skip = "skip"
-    stop = "stop"
-
-
 def predict(
     photos_and_folders: Annotated[
         list[Path],
         typer.Argument(metavar="PHOTO", help="JPEG or PNG files, or folders of them, searched to the bottom."),
     ],
-    model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Model file; without it, the one that comes with the package.")
-    ] = None,
-    aligned: Annotated[
-        bool,
-        typer.Option("--aligned", help="Each photo is one face framed like CelebA's aligned images: look for none."),
-    ] = False,
-    min_face: Annotated[
-        float, typer.Option(metavar="PIXELS", min=12, help="Side of the smallest face that is looked for.")
-    ] = 20,
-    max_faces: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Only the largest N faces of a photo; 0 = all.")
-    ] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a face and line.")] = False,
-    csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a CSV file, a row a face; - for stdout.")
-    ] = None,
+    model: ModelFile = None,
+    aligned: Aligned = False,
+    min_face: MinFace = 20,
+    max_faces: MaxFaces = 0,
+    json: Json = False,
+    csv: FacesCsv = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write an HTML page with photos, bars and attention maps.")
     ] = None,
     table: Annotated[
         bool, typer.Option("--table", help="Print a table a face beside what --csv or --html write.")
     ] = False,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="P",
-            min=0,
-            max=1,
-            help="Probability from which an attribute counts as present, instead of the model's own.",
-        ),
-    ] = None,
-    threads: Annotated[int, typer.Option(metavar="N", min=0, max=1024, help="Threads to work on; 0 = all cores.")] = 0,
-    precision: Annotated[
-        Precision | None, typer.Option(help="What to compute with; without it what the model asks for.")
-    ] = None,
+    threshold: Threshold = None,
+    threads: Threads = 0,
+    precision: ComputedWith = None,
     batch: Annotated[int, typer.Option(metavar="N", min=1, max=1024, help="Aligned crops in one call.")] = 32,
     on_error: Annotated[OnError, typer.Option(help="What to do about a photo that cannot be read.")] = OnError.skip,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress bar and no notes; errors are still printed.")
-    ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Find the faces in photos and predict their attributes.
 

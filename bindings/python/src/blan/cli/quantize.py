@@ -12,6 +12,7 @@ from .. import quantization
 from ..dataset import Dataset
 from .console import note
 from .inputs import photos_in
+from .options import Quiet, Threads
 from .progress import progress_over
 
 EXAMPLES = """\b
@@ -44,10 +45,8 @@ def quantize(
         ),
     ] = None,
     images: Annotated[int, typer.Option(metavar="N", min=1, help="So many of them, evenly spread.")] = 100,
-    threads: Annotated[int, typer.Option(metavar="N", min=0, max=1024, help="Threads to work on; 0 = all cores.")] = 0,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress bar and no notes; errors are still printed.")
-    ] = False,
+    threads: Threads = 0,
+    quiet: Quiet = False,
 ) -> None:
     """Copy a model with its weights in 8-bit integers or bfloat16, to be computed with in that precision.
 

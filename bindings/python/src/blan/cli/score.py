@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ..errors import CancelledError
 from ..scoring import score as score_all
 from .console import note
-from .interrupts import Interrupts
-from .progress import progress_over
+from .options import Aligned, MaxFaces, MinFace, ModelFile, Quiet
+from .resumable import resumable
 
 EXAMPLES = """\b
 Examples:
@@ -32,27 +31,16 @@ def score(
         Path, typer.Argument(metavar="OUTPUT", help="Folder of the scores; goes on with one that was begun.")
     ],
     ray: Annotated[bool, typer.Option("--ray", help="Work on the Ray cluster of RAY_ADDRESS, or on one here.")] = False,
-    model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Model file; without it, the one that comes with the package.")
-    ] = None,
-    aligned: Annotated[
-        bool,
-        typer.Option("--aligned", help="Each photo is one face framed like CelebA's aligned images: look for none."),
-    ] = False,
-    min_face: Annotated[
-        float, typer.Option(metavar="PIXELS", min=12, help="Side of the smallest face that is looked for.")
-    ] = 20,
-    max_faces: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Only the largest N faces of a photo; 0 = all.")
-    ] = 0,
+    model: ModelFile = None,
+    aligned: Aligned = False,
+    min_face: MinFace = 20,
+    max_faces: MaxFaces = 0,
     embeddings: Annotated[bool, typer.Option("--embeddings", help="Also write an embedding of every face.")] = False,
     part_photos: Annotated[int, typer.Option(metavar="N", min=1, help="Photos of a part of the output.")] = 1024,
     threads: Annotated[
         int, typer.Option(metavar="N", min=0, max=1024, help="Threads to work on here; 0 = all cores.")
     ] = 0,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress bar and no notes; errors are still printed.")
-    ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Score any number of photos: a row of a Parquet file for every face.
 
@@ -60,30 +48,20 @@ def score(
     parts that are being made; the same command goes on. The exit status is 1 if any photo could not be read.
     docs/scale.md tells the columns, and how to use the same from Spark.
     """
-    stopping = Interrupts(lambda: None)
-    try:
-        with stopping, progress_over("scoring", 0, quiet) as advance:
-
-            def on_progress(done: int, count: int) -> bool:
-                advance(done, count)
-                return not stopping.requested
-
-            done = score_all(
-                source,
-                output,
-                model=model,
-                aligned=aligned,
-                min_face=min_face,
-                max_faces=max_faces,
-                embeddings=embeddings,
-                part_photos=part_photos,
-                threads=threads,
-                ray=ray,
-                on_progress=on_progress,
-            )
-    except CancelledError as error:
-        note(f"{error}; the same command goes on from there")
-        raise typer.Exit(130) from None
+    with resumable("scoring", quiet) as on_progress:
+        done = score_all(
+            source,
+            output,
+            model=model,
+            aligned=aligned,
+            min_face=min_face,
+            max_faces=max_faces,
+            embeddings=embeddings,
+            part_photos=part_photos,
+            threads=threads,
+            ray=ray,
+            on_progress=on_progress,
+        )
     if not quiet:
         before = done.photos - done.scored
         known = f", {before} were scored before" if before else ""

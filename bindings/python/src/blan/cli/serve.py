@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..model import load
 from .console import UNTRAINED, note, warn
-from .precision import Precision, chosen
+from .options import ComputedWith, MinFace, ModelFile, Threads, chosen
 
 EXAMPLES = """\b
 Examples:
@@ -22,9 +21,7 @@ Examples:
 
 
 def serve(
-    model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Model file; without it, the one that comes with the package.")
-    ] = None,
+    model: ModelFile = None,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on; 0 = a free one.")] = 8000,
     token: Annotated[
@@ -44,10 +41,8 @@ def serve(
             help="Addresses of reverse proxies, separated by commas, whose X-Forwarded-For names the client.",
         ),
     ] = "",
-    threads: Annotated[int, typer.Option(metavar="N", min=0, max=1024, help="Threads to work on; 0 = all cores.")] = 0,
-    precision: Annotated[
-        Precision | None, typer.Option(help="What to compute with; without it what the model asks for.")
-    ] = None,
+    threads: Threads = 0,
+    precision: ComputedWith = None,
     max_batch: Annotated[
         int, typer.Option(metavar="N", min=1, max=1024, help="Faces in one call of the network.")
     ] = 32,
@@ -55,9 +50,7 @@ def serve(
         float,
         typer.Option(metavar="MS", min=0, max=10000, help="How long a face waits for others that are on their way."),
     ] = 5,
-    min_face: Annotated[
-        float, typer.Option(metavar="PIXELS", min=12, help="Side of the smallest face that is looked for.")
-    ] = 20,
+    min_face: MinFace = 20,
     max_queue: Annotated[
         int, typer.Option(metavar="N", min=1, help="Photos worked on or waiting at a time; beyond, 503.")
     ] = 64,

@@ -17,6 +17,7 @@ from ..training.settings import FIELDS, FINETUNING, merged
 from .console import note, warn
 from .interrupts import Interrupts
 from .live import Display, Silent, display, percent
+from .options import NoProgress
 from .setting_flags import with_presets, with_settings
 
 TRAIN_EXAMPLES = """\b
@@ -45,7 +46,6 @@ Resume = Annotated[
     bool,
     typer.Option("--resume", help="Go on with the run in --out, or begin where there is none.", show_default=False),
 ]
-IsQuiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors are still printed.")]
 
 
 @with_settings(_TRAIN)
@@ -57,7 +57,7 @@ def train(
     ] = None,
     config: Config = None,
     resume: Resume = False,
-    quiet: IsQuiet = False,
+    quiet: NoProgress = False,
 ) -> None:
     """Train a new network.
 
@@ -85,7 +85,7 @@ def finetune(
     ] = None,
     config: Config = None,
     resume: Resume = False,
-    quiet: IsQuiet = False,
+    quiet: NoProgress = False,
 ) -> None:
     """Fine-tune a trained model on your own photos and attributes.
 

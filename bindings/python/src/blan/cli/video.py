@@ -17,7 +17,7 @@ from ..model import load
 from ..video import FaceTracker, Video, VideoWriter
 from .console import UNTRAINED, note, warn
 from .interrupts import Interrupts
-from .precision import Precision, chosen
+from .options import ComputedWith, MinFace, ModelFile, Quiet, Threads, Threshold, chosen
 from .progress import progress_over
 
 EXAMPLES = """\b
@@ -39,9 +39,7 @@ def video(
         Path | None,
         typer.Argument(metavar="OUT", help="Write the video with boxes and attributes: .mp4, .mov, .mkv or .avi."),
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Model file; without it, the one that comes with the package.")
-    ] = None,
+    model: ModelFile = None,
     jsonl: Annotated[
         Path | None,
         typer.Option(
@@ -58,30 +56,16 @@ def video(
         float,
         typer.Option(metavar="SECONDS", min=0, help="Time constant of the mean of probabilities over time; 0 = none."),
     ] = 0.5,
-    min_face: Annotated[
-        float, typer.Option(metavar="PIXELS", min=12, help="Side of the smallest face that is looked for.")
-    ] = 40,
+    min_face: MinFace = 40,
     max_faces: Annotated[
         int, typer.Option(metavar="N", min=0, help="Only the largest N faces of a frame; 0 = all.")
     ] = 0,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="P",
-            min=0,
-            max=1,
-            help="Probability from which an attribute counts as present, instead of the model's own.",
-        ),
-    ] = None,
+    threshold: Threshold = None,
     top: Annotated[int, typer.Option(metavar="N", min=0, help="Attributes drawn beside a face.")] = 5,
     frames: Annotated[int, typer.Option(metavar="N", min=0, help="Stop after N frames; 0 = at the end.")] = 0,
-    threads: Annotated[int, typer.Option(metavar="N", min=0, max=1024, help="Threads to work on; 0 = all cores.")] = 0,
-    precision: Annotated[
-        Precision | None, typer.Option(help="What to compute with; without it what the model asks for.")
-    ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress bar and no notes; errors are still printed.")
-    ] = False,
+    threads: Threads = 0,
+    precision: ComputedWith = None,
+    quiet: Quiet = False,
 ) -> None:
     """Find the faces of a video, follow them, and predict their attributes.
 
