@@ -31,8 +31,9 @@ from .evaluation import Calibration, Evaluation, calibrate
 from .explanation import Explainer, Explanation, overlay
 from .exporting import export_onnx
 from .images import read_image
-from .model import Cost, Model, Step, load
+from .model import Model, load
 from .prediction import Prediction
+from .profiling import Cost, Step
 from .quantization import quantize
 from .report import write_contact_sheet, write_evaluation, write_explanation, write_report
 from .search import Found, Index, Indexed, index

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _structures
 from ._library import check, library
+from ._loading import checked_threads
 from .bundled import default_detector_path
 from .errors import InvalidArgumentError, ShapeError
 from .images import Color, Photo, Pixels, pixels_of, read_image, source_of, take_bitmap
@@ -82,8 +83,7 @@ class Detector:
         """
         if len(thresholds) != 3:
             raise InvalidArgumentError(f"there are {len(thresholds)} thresholds; expected 3")
-        if not 0 <= threads <= 1024:
-            raise InvalidArgumentError(f"threads is {threads}; expected 1 to 1024, or 0 for all cores")
+        checked_threads(threads)
         if not 0 <= max_faces < 2**31:
             raise InvalidArgumentError(f"max_faces is {max_faces}; expected 0 (all) or more")
         self._arguments = (min_face, tuple(thresholds), max_faces, factor, threads)

@@ -6,23 +6,24 @@ import ctypes
 import json
 import os
 import threading
-import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from . import _batch, _faces, _structures
+from . import _batch, profiling
 from ._library import check, library
+from ._loading import Handle, stamp_of
+from ._predicting import OnError, Run, is_single
 from .bundled import default_model_path
-from .detection import Detector, Face, photo_pixels
-from .errors import BlanError, FileError, InvalidArgumentError, ShapeError
-from .images import Color, FilePath, Photo, Pixels, Source, pixels_of, read_image, source_of
-from .precision import Precision, name_of, number_of
+from .detection import Detector
+from .errors import FileError, InvalidArgumentError, ShapeError
+from .images import Color, Photo, Pixels, pixels_of, read_image, source_of
+from .precision import Precision, name_of
 from .prediction import Prediction
+from .profiling import Cost, Step
 
 if TYPE_CHECKING:
     from .evaluation import Evaluation
@@ -31,42 +32,6 @@ if TYPE_CHECKING:
     from .explanation.names import Score
     from .explanation.running import Fill, Method
     from .exporting.onnx_file import Output
-
-OnError: TypeAlias = Literal["raise", "keep"]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """One row of a network's cost table.
-
-    Attributes:
-        module: its name, such as ``encoder.layer1``.
-        parameters: how many numbers it learned.
-        multiply_accumulates: how many it computes for one image.
-    """
-
-    module: str
-    parameters: int
-    multiply_accumulates: int
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a prediction, a call of a kernel.
-
-    Attributes:
-        module: the part of the network it belongs to, such as ``encoder.layer1``.
-        kernel: what runs, with its shape and method.
-        seconds: median time for all images of the batch.
-        operations: floating-point operations, two to a multiply-accumulate, as a direct convolution counts them.
-        bytes: of the maps and weights that it touches, each once.
-    """
-
-    module: str
-    kernel: str
-    seconds: float
-    operations: float
-    bytes: float
 
 
 def load(
@@ -117,19 +82,10 @@ class Model:
     def __init__(
         self, model: str | os.PathLike[str] | bytes, *, threads: int = 0, precision: Precision | None = None
     ) -> None:
-        options = _structures.LoadOptions(
-            ctypes.sizeof(_structures.LoadOptions), checked_threads(threads), number_of(precision)
-        )
-        out = ctypes.c_void_p()
-        if isinstance(model, bytes):
-            self.path = ""
-            check(library().blan_model_load_memory(model, len(model), ctypes.byref(options), ctypes.byref(out)))
-        else:
-            self.path = os.fspath(model)
-            self._stamp = _stamp(self.path)
-            check(library().blan_model_load(os.fsencode(model), ctypes.byref(options), ctypes.byref(out)))
-        self._handle: _Handle | None = _Handle(out)
-        call = library()
+        self.path = "" if isinstance(model, bytes) else os.fspath(model)
+        self._stamp = stamp_of(self.path)
+        self._handle: Handle | None = Handle(model, threads, precision)
+        call, out = library(), self._handle.pointer
         count = call.blan_model_attribute_count(out)
         self.names = tuple(call.blan_model_attribute_name(out, i).decode() for i in range(count))
         self.thresholds = np.array([call.blan_model_threshold(out, i) for i in range(count)], dtype=np.float32)
@@ -206,10 +162,13 @@ class Model:
         wanted = _batch.Wanted(scores, logits, embeddings, attention)
         if aligned and detector is not None:
             raise InvalidArgumentError("aligned crops are not looked at by a detector: give one or the other")
-        single = _is_single(photos)
-        run = _Run(self, color, wanted, on_error, maximum_pixels, self._checked_thresholds(threshold))
+        single = is_single(photos)
+        thresholds = self._checked_thresholds(threshold)
+        run = Run(self.names, self.trained, self._layout, thresholds, color, wanted, on_error, maximum_pixels)
         chosen = [photos] if single else list(photos)  # type: ignore[list-item, arg-type]
-        found = run(chosen) if aligned else run.search(chosen, detector or self._bundled_detector())
+        finder = None if aligned else detector or self._bundled_detector()
+        handle = self._open()
+        found = run.searched(handle.pointer, chosen, finder) if finder else run.aligned(handle.pointer, chosen)
         return found[0] if single else found
 
     def stream(
@@ -402,12 +361,8 @@ class Model:
 
     def costs(self) -> list[Cost]:
         """Parameters and multiply-accumulates of each module that prediction uses."""
-        handle, row = self._open(), _structures.Cost()
-        result = []
-        for index in range(library().blan_model_cost_count(handle.pointer)):
-            check(library().blan_model_cost(handle.pointer, index, ctypes.byref(row)))
-            result.append(Cost(row.module.decode(), row.parameters, row.multiply_accumulates))
-        return result
+        handle = self._open()
+        return profiling.costs(handle.pointer)
 
     def profile(self, *, batch: int = 1, repeats: int = 20) -> list[Step]:
         """Times every step of a prediction.
@@ -422,19 +377,7 @@ class Model:
         if repeats < 1:
             raise InvalidArgumentError(f"repeats is {repeats}; expected 1 or more")
         handle = self._open()
-        pixels = np.random.default_rng(0).random((max(batch, 0), 3, self.input_size, self.input_size), dtype=np.float32)
-        runs: list[list[Step]] = []
-
-        def on_step(_user: object, step: ctypes._Pointer[_structures.Step]) -> None:
-            row = step.contents
-            runs[-1].append(Step(row.module.decode(), row.kernel.decode(), row.seconds, row.operations, row.bytes))
-
-        callback = _structures.StepFunction(on_step)
-        for _ in range(repeats + 1):  # the first one makes its memory and is not counted
-            runs.append([])
-            check(library().blan_model_profile(handle.pointer, _batch.floats(pixels), batch, callback, None))
-        steps = zip(*runs[1:], strict=True)
-        return [replace(step[0], seconds=float(np.median([run.seconds for run in step]))) for step in steps]
+        return profiling.profile(handle.pointer, self.input_size, batch, repeats)
 
     def close(self) -> None:
         """Frees the model once no call uses it any more. Further calls raise InvalidArgumentError."""
@@ -457,12 +400,12 @@ class Model:
                     raise InvalidArgumentError(
                         "a model loaded from bytes keeps no gradients: pass explainer=blan.Explainer(bytes)"
                     )
-                if _stamp(self.path) != self._stamp:
+                if stamp_of(self.path) != self._stamp:
                     raise FileError(f"{self.path} has changed since the model was loaded: load it again to explain it")
                 self._explainer = Explainer(self.path, threads=self.threads)
             return self._explainer
 
-    def _open(self) -> _Handle:
+    def _open(self) -> Handle:
         """The handle, which stays valid for as long as the caller refers to it."""
         handle = self._handle
         if handle is None:
@@ -495,136 +438,5 @@ class Model:
         return f"<blan.Model {name}: {len(self.names)} attributes, {self.input_size}x{self.input_size}{state}>"
 
 
-class _Handle:
-    """Owns a blan_model: freed when the last reference to this object goes, so never under a running call."""
-
-    def __init__(self, pointer: ctypes.c_void_p) -> None:
-        self.pointer = pointer
-        weakref.finalize(self, library().blan_model_free, pointer).atexit = False
-
-
 def _load_again(path: str, threads: int, precision: Precision | None) -> Model:
     return load(path, threads=threads, precision=precision)
-
-
-def _stamp(path: str) -> tuple[int, ...] | None:
-    """What tells a file from another one that has taken its place; None where there is none."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def checked_threads(threads: int) -> int:
-    """The number itself; InvalidArgumentError where it is out of range."""
-    if not 0 <= threads <= 1024:
-        raise InvalidArgumentError(f"threads is {threads}; expected 1 to 1024, or 0 for all cores")
-    return threads
-
-
-def _is_single(photos: Any) -> bool:
-    """Whether `photos` is one photo: everything but an iterable that is not itself a photo."""
-    if isinstance(photos, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(photos, "getexif"):
-        return True
-    if hasattr(photos, "__array__"):
-        return getattr(photos, "ndim", 3) != 4
-    return not isinstance(photos, Iterable)
-
-
-class _Run:
-    """One call of `Model.predict`."""
-
-    def __init__(
-        self,
-        model: Model,
-        color: Color,
-        wanted: _batch.Wanted,
-        on_error: OnError,
-        maximum_pixels: int,
-        thresholds: np.ndarray,
-    ) -> None:
-        if on_error not in ("raise", "keep"):
-            raise InvalidArgumentError(f'on_error is {on_error!r}; expected "raise" or "keep"')
-        self.model, self.color, self.wanted = model, color, wanted
-        self.on_error, self.maximum_pixels, self.thresholds = on_error, maximum_pixels, thresholds
-
-    def __call__(self, photos: list[Photo]) -> list[Prediction]:
-        sources = [self._source(photo) for photo in photos]
-        predictions: list[Prediction | None] = [None] * len(photos)
-        handle = self.model._open()
-        for kind in (Pixels, bytes, FilePath, BlanError):
-            indices = [i for i, source in enumerate(sources) if isinstance(source, kind)]
-            if not indices:
-                continue
-            outputs = _batch.Outputs(self.model._layout, self.wanted, len(indices))
-            chosen = [sources[i] for i in indices]
-            if kind is BlanError:
-                outputs.errors = chosen  # type: ignore[assignment]
-            else:
-                _batch.run(handle.pointer, chosen, outputs, self.maximum_pixels)  # type: ignore[arg-type]
-            for row, index in enumerate(indices):
-                predictions[index] = self._prediction(outputs, row, chosen[row])
-        if self.on_error == "raise":
-            self._raise_first(predictions)
-        return predictions  # type: ignore[return-value]
-
-    def _source(self, photo: Photo) -> Source | BlanError:
-        try:
-            return source_of(photo, self.color)
-        except BlanError as error:
-            return error
-
-    def search(self, photos: list[Photo], detector: Detector) -> list[list[Prediction]]:
-        """Predicts the faces that the detector finds in each photo."""
-        handle = self.model._open()
-        results: list[list[Prediction]] = []
-        for photo in photos:
-            source = self._source(photo)
-            try:
-                if isinstance(source, BlanError):
-                    raise source
-                pixels = photo_pixels(photo, self.color, self.maximum_pixels)
-                faces, outputs = _faces.run(handle.pointer, self.model._layout, self.wanted, detector, pixels)
-                results.append([self._prediction(outputs, row, source, face) for row, face in enumerate(faces)])
-            except BlanError as error:
-                failed = _batch.Outputs(self.model._layout, self.wanted, 1)
-                failed.errors = [error]
-                results.append([self._prediction(failed, 0, source)])
-                if self.on_error == "raise":
-                    self._raise(results[-1][0], len(results) - 1, len(photos))
-        return results
-
-    def _prediction(
-        self, outputs: _batch.Outputs, row: int, source: Source | BlanError, face: Face | None = None
-    ) -> Prediction:
-        def part(array: np.ndarray | None) -> np.ndarray | None:
-            return None if array is None else array[row]
-
-        return Prediction(
-            names=self.model.names,
-            probabilities=outputs.probabilities[row],
-            thresholds=self.thresholds,
-            trained=self.model.trained,
-            source=os.fsdecode(source) if isinstance(source, FilePath) else "",
-            face=face,
-            error=outputs.errors[row],
-            scores=part(outputs.scores),
-            logits=part(outputs.logits),
-            embeddings=part(outputs.embeddings),
-            attention=outputs.maps_of(row),
-        )
-
-    @classmethod
-    def _raise_first(cls, predictions: list[Prediction | None]) -> None:
-        for index, prediction in enumerate(predictions):
-            if prediction is not None and prediction.error is not None:
-                cls._raise(prediction, index, len(predictions))
-
-    @staticmethod
-    def _raise(prediction: Prediction, index: int, count: int) -> None:
-        error = prediction.error
-        if error is not None:
-            if count > 1:
-                error.args = (f"photo {index} of {count}: {error}",)
-            raise error

@@ -8,7 +8,7 @@ import weakref
 
 from .. import _structures
 from .._library import check, library
-from ..errors import InvalidArgumentError
+from .._loading import checked_threads
 
 
 class Explainer:
@@ -31,9 +31,7 @@ class Explainer:
         Raises:
             BlanError: what `blan.load` raises.
         """
-        if not 0 <= threads <= 1024:
-            raise InvalidArgumentError(f"threads is {threads}; expected 1 to 1024, or 0 for all cores")
-        options = _structures.LoadOptions(ctypes.sizeof(_structures.LoadOptions), threads, 0)
+        options = _structures.LoadOptions(ctypes.sizeof(_structures.LoadOptions), checked_threads(threads), 0)
         out = ctypes.c_void_p()
         call = library()
         if isinstance(model, bytes):

@@ -13,10 +13,11 @@ from typing import TypeAlias
 
 from .._folders import photos_below
 from .._library import library
+from .._loading import checked_threads
 from ..bundled import default_model_path
 from ..detection import Detector
 from ..errors import BlanError, CancelledError, FileError, InvalidArgumentError
-from ..model import Model, checked_threads, load
+from ..model import Model, load
 from ..prediction import Prediction
 from .parts import Work
 from .rows import PhotoFile
