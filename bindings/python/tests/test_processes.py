@@ -19,7 +19,10 @@ from safetensors.numpy import load_file
 
 pytest.importorskip("mpi4py")
 
-SETTINGS = {"width": 4, "input_size": 64, "epochs": 2, "batch": 12, "threads": 1, "workers": 1, "learning_rate": 1e-5}
+# Adam turns a gradient's rounding into a step of either sign, and batch norm over two images makes much of it: with a
+# small step, rounding stays rounding. That no process's gradient is lost or counted twice, Adam's moments tell; a ReLU at
+# its kink may move them by some hundredths.
+SETTINGS = {"width": 4, "input_size": 64, "epochs": 2, "batch": 12, "threads": 1, "workers": 1, "learning_rate": 1e-7}
 FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
 
 RUN = """
@@ -86,9 +89,11 @@ def assert_close(folder, whole):
     """Weights and losses of two runs are the same but for rounding."""
     ours, theirs = load_file(folder / "last.safetensors"), load_file(whole / "last.safetensors")
     assert ours.keys() == theirs.keys()
-    names = [name for name in ours if not name.startswith("adam.")]
-    flat, expected = (np.concatenate([tensors[name].ravel() for name in names]) for tensors in (ours, theirs))
-    assert np.linalg.norm(flat - expected) <= 1e-4 * np.linalg.norm(expected)
+    moments = [name for name in ours if name.startswith("adam.")]
+    assert moments
+    for names, tolerance in ((ours.keys() - moments, 1e-4), (moments, 0.1)):
+        flat, expected = (np.concatenate([tensors[name].ravel() for name in names]) for tensors in (ours, theirs))
+        assert np.linalg.norm(flat - expected) <= tolerance * np.linalg.norm(expected)
     steps, expected_steps = (list(csv.DictReader((path / "steps.csv").open())) for path in (folder, whole))
     assert len(steps) == len(expected_steps) > 2
     for row, other in zip(steps, expected_steps, strict=True):
