@@ -20,8 +20,8 @@ from safetensors.numpy import load_file
 pytest.importorskip("mpi4py")
 
 # Adam turns a gradient's rounding into a step of either sign, and batch norm over two images makes much of it: with a
-# small step, rounding stays rounding. That no process's gradient is lost or counted twice, Adam's moments tell; a ReLU at
-# its kink may move them by some hundredths.
+# small step, rounding stays rounding. That no process's gradient is lost or counted twice, Adam's moments tell; a ReLU
+# at its kink may move them by some hundredths.
 SETTINGS = {"width": 4, "input_size": 64, "epochs": 2, "batch": 12, "threads": 1, "workers": 1, "learning_rate": 1e-7}
 FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
 
