@@ -6,8 +6,8 @@
 #   --quick       leaves out the slow checks: hostile calls, fuzzing, mixed load, the installed package, the packages in bare
 #                 systems, torch, MKL and others in one process, the quickstart, tests that pytest marks as slow
 #   --with-torch  also compares full-width networks with PyTorch, which it installs
-#   --sanitize    also runs the Swift tests under AddressSanitizer and what shares models between threads under
-#                 ThreadSanitizer
+#   --sanitize    also runs the Swift tests under AddressSanitizer and ThreadSanitizer, and what shares models between
+#                 threads under ThreadSanitizer
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -41,6 +41,8 @@ check() {
 # The scratch folders are separate from .build: flags differ, and a developer's build stays as it is.
 debug_build=(--scratch-path build/debug -Xswiftc -warnings-as-errors)
 sanitized_build=(--scratch-path build/sanitized --sanitize=address)
+# ThreadSanitizer sees through POSIX threads and locks alone: see docs/reliability.md.
+threads_build=(--scratch-path build/thread --sanitize=thread -Xcc -DBLAN_PTHREADS -Xswiftc -DBLAN_PTHREADS)
 
 swift_style() { swift format lint --strict --recursive Package.swift Sources Tests; }
 
@@ -60,6 +62,10 @@ sanitized_tests() {
   swift build --build-tests "${sanitized_build[@]}" &&
     LSAN_OPTIONS="suppressions=$PWD/Tests/leaks.supp:print_suppressions=0" \
       swift test --skip-build --disable-xctest "${sanitized_build[@]}"
+}
+
+thread_tests() {
+  swift build --build-tests "${threads_build[@]}" && swift test --skip-build --disable-xctest "${threads_build[@]}"
 }
 
 hostile_calls_sanitized() { Tests/C/run.sh --sanitize address hostile; }
@@ -106,6 +112,7 @@ check "Python style (ruff)" python_style
 check "Build without warnings" swift_build
 check "Swift tests" swift_tests
 [ $sanitize -eq 0 ] || check "Swift tests under AddressSanitizer" sanitized_tests
+[ $sanitize -eq 0 ] || check "Swift tests under ThreadSanitizer" thread_tests
 check "libblan.so" scripts/build.sh
 check "C programs" c_programs
 check "GStreamer element" gstreamer_element
