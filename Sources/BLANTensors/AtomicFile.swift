@@ -22,7 +22,8 @@ public struct AtomicFile: ~Copyable {
     guard let listing = opendir(folder) else { return }
     defer { closedir(listing) }
     while let entry = readdir(listing) {
-      let found = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+      // By reference: an entry ends with its name, so that a copy of the whole array would read beyond the listing.
+      let found = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
       let parts = found.dropFirst(name.count + 1).split(separator: ".", omittingEmptySubsequences: false)
