@@ -64,12 +64,36 @@ BLAN_INLINE const conv_input *input_of(const conv_problem *problem, size_t *bloc
     return &problem->inputs[1];
 }
 
+/* First channel, counted over both inputs, and number of channels of an input block. */
+typedef struct block_channels {
+    size_t first, count;
+} block_channels;
+
+BLAN_INLINE block_channels channels_of(const conv_problem *problem, size_t block)
+{
+    const conv_input *input = input_of(problem, &block);
+    const size_t base = input == &problem->inputs[0] ? 0 : problem->inputs[0].channels;
+    return (block_channels){base + block * BLAN_BLOCK, smaller(BLAN_BLOCK, input->channels - block * BLAN_BLOCK)};
+}
+
 /* The enlargement of an input, a power of two, as a shift. */
 BLAN_INLINE unsigned shift_of(size_t upsample) { return (unsigned)__builtin_ctzll(upsample); }
 
 /* Floats (or words) from one element of Winograd's window to the next, for so many cache lines of an element. Their
    number is made odd: the elements of a tile, written and read together, then fall into different sets of the caches. */
 BLAN_INLINE size_t element_step(size_t lines) { return (lines | 1) * BLAN_BLOCK; }
+
+/* Where a Winograd tile of m x m outputs lies: its image and its first output pixel. */
+typedef struct tile_place {
+    size_t image, y, x;
+} tile_place;
+
+/* Of a tile, counted row by row over all images. */
+BLAN_INLINE tile_place place_of(size_t tile, size_t tiles_y, size_t tiles_x, size_t m)
+{
+    const size_t row = tile / tiles_x;
+    return (tile_place){row / tiles_y, row % tiles_y * m, tile % tiles_x * m};
+}
 
 /* The problem of a forward convolution. */
 conv_problem blan_k_conv_forward_problem(const blan_k_conv_shape *shape, const float *in0, const float *in1);

@@ -63,17 +63,16 @@ static void pack_block(void *context, size_t index, size_t worker)
     const size_t blocks = smaller(group_blocks, blocks_of(problem->out_channels) - first);
     const size_t channel_floats = blocks * BLAN_BLOCK * (task->kind.taps ? TAPS : 1);
     const size_t element_floats = in_blocks * BLAN_BLOCK * blocks * BLAN_BLOCK;
-    size_t block = index % in_blocks;
+    const size_t block = index % in_blocks;
+    const block_channels channels = channels_of(problem, block);
     float *packed = task->packed + first * block_weights(problem, task->kind) + block * BLAN_BLOCK * channel_floats;
-    const conv_input *input = input_of(problem, &block);
-    const size_t base = input == &problem->inputs[0] ? 0 : problem->inputs[0].channels, channels = input->channels;
-    for (size_t c = block * BLAN_BLOCK; c < (block + 1) * BLAN_BLOCK; c++, packed += channel_floats)
+    for (size_t c = 0; c < BLAN_BLOCK; c++, packed += channel_floats)
         for (size_t b = 0; b < blocks; b++) {
             const size_t out = (first + b) * BLAN_BLOCK;
             const blan_k_winograd_kernels weights = {
-                .weights = task->weights + out * problem->weight_out_step + (base + c) * problem->weight_in_step,
+                .weights = task->weights + out * problem->weight_out_step + (channels.first + c) * problem->weight_in_step,
                 .lane_step = problem->weight_out_step,
-                .lanes = c < channels ? smaller(BLAN_BLOCK, problem->out_channels - out) : 0,
+                .lanes = c < channels.count ? smaller(BLAN_BLOCK, problem->out_channels - out) : 0,
                 .flipped = problem->weight_flipped,
                 .scale = task->scale != NULL ? task->scale + out : NULL,
             };
@@ -115,7 +114,7 @@ static schedule plan(const conv_problem *problem, winograd_kind kind, int thread
     const size_t most = smaller(MOST_GROUP_TILES, larger(strip, fitting));
     s.by_outputs = workers > 1 && s.tiles < LEAST_TILES * workers;
     s.group = s.by_outputs ? smaller(s.tiles, most)
-                       : divide_up(s.tiles, divide_up(divide_up(s.tiles, most), workers) * workers);
+                           : divide_up(s.tiles, divide_up(divide_up(s.tiles, most), workers) * workers);
     if (kind.taps) /* a strip of fewer tiles takes hardly less time */
         s.group = smaller(s.tiles, divide_up(s.group, strip) * strip);
     s.groups = divide_up(s.tiles, s.group);
@@ -146,17 +145,6 @@ typedef struct run_task {
 
 static size_t group_size(const schedule *s, size_t group) { return smaller(s->group, s->tiles - group * s->group); }
 
-/* Where a tile lies: its image and its first output pixel. */
-typedef struct place {
-    size_t image, y, x;
-} place;
-
-static place place_of(const schedule *s, size_t tile, size_t m)
-{
-    const size_t image = tile / (s->tiles_y * s->tiles_x), in_image = tile % (s->tiles_y * s->tiles_x);
-    return (place){image, in_image / s->tiles_x * m, in_image % s->tiles_x * m};
-}
-
 /* V of one input block of a group of tiles. */
 static void transform_windows(const run_task *task, size_t group, size_t block, float *v)
 {
@@ -168,7 +156,7 @@ static void transform_windows(const run_task *task, size_t group, size_t block, 
     const unsigned shift = shift_of(input->upsample);
     const size_t height = problem->in_height >> shift, width = problem->in_width >> shift;
     for (size_t i = 0; i < tiles; i++) {
-        const place at = place_of(s, group * s->group + i, task->kind.m);
+        const tile_place at = place_of(group * s->group + i, s->tiles_y, s->tiles_x, task->kind.m);
         const blan_k_winograd_input window = {
             .plane = input->data + (at.image * blocks_of(input->channels) + local) * height * width * BLAN_BLOCK,
             .plane_width = width,
@@ -249,9 +237,8 @@ static void multiply_and_transform(const run_task *task, size_t group, size_t ou
     const size_t row = problem->out_width * BLAN_BLOCK, plane = problem->out_height * row;
     for (size_t b = 0; b < blocks; b++)
         for (size_t i = 0; i < tiles; i++) {
-            const place at = place_of(s, group * s->group + i, m);
-            const size_t offset =
-                (at.image * out_blocks + first + b) * plane + at.y * row + at.x * BLAN_BLOCK;
+            const tile_place at = place_of(group * s->group + i, s->tiles_y, s->tiles_x, m);
+            const size_t offset = (at.image * out_blocks + first + b) * plane + at.y * row + at.x * BLAN_BLOCK;
             const blan_k_winograd_output output = {
                 .out = epilogue->out + offset,
                 .residual = epilogue->residual != NULL ? epilogue->residual + offset : NULL,

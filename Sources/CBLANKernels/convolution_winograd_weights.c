@@ -37,8 +37,8 @@ static winograd_plan plan_of(const weight_gradient *g)
     const size_t fitting = GROUP_FLOATS / (ELEMENTS * BLAN_BLOCK * (g->in_blocks + p.part_blocks));
     const size_t most = smaller(MOST_GROUP, larger(LEAST_GROUP, fitting)), chunk = divide_up(p.tiles, p.tasks.chunks);
     p.group = divide_up(chunk, divide_up(chunk, most));
-    p.window_step = (g->in_blocks * p.group | 1) * BLAN_BLOCK;
-    p.gradient_step = (p.part_blocks * p.group | 1) * BLAN_BLOCK;
+    p.window_step = element_step(g->in_blocks * p.group);
+    p.gradient_step = element_step(p.part_blocks * p.group);
     p.cell_step = g->out_blocks * g->in_blocks * CELL + CELL + BLAN_BLOCK;
     return p;
 }
@@ -67,23 +67,13 @@ static float *cell_at(const winograd_task *task, size_t chunk, size_t element, s
            (out_block * g->in_blocks + in_block) * CELL;
 }
 
-typedef struct place {
-    size_t image, y, x; /* of a tile's first output pixel */
-} place;
-
-static place place_of(const winograd_plan *p, size_t tile)
-{
-    const size_t area = p->tiles_y * p->tiles_x;
-    return (place){tile / area, tile % area / p->tiles_x * SIDE, tile % area % p->tiles_x * SIDE};
-}
-
 /* Transforms tile `tile`, number `i` of its group: all input blocks, output blocks [first, last). */
 static void transform_tile(const winograd_task *task, size_t tile, size_t i, size_t first, size_t last, float *windows,
                            float *gradients)
 {
     const weight_gradient *g = task->gradient;
     const winograd_plan *p = &task->plan;
-    const place at = place_of(p, tile);
+    const tile_place at = place_of(tile, p->tiles_y, p->tiles_x, SIDE);
     for (size_t block = 0; block < g->in_blocks; block++) {
         const weight_block in = blan_k_weight_block(g, block);
         const blan_k_winograd_input window = {

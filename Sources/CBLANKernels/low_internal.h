@@ -25,18 +25,6 @@ typedef struct low_problem {
 low_problem blan_k_low_problem(const blan_k_conv_shape *shape, blan_k_conv_method method,
                                blan_k_low_precision precision, const float *in0, const float *in1);
 
-/* First channel, counted over both inputs, and number of channels of an input block. */
-typedef struct low_channels {
-    size_t first, count;
-} low_channels;
-
-BLAN_INLINE low_channels low_channels_of(const conv_problem *conv, size_t block)
-{
-    const conv_input *input = input_of(conv, &block);
-    const size_t base = input == &conv->inputs[0] ? 0 : conv->inputs[0].channels;
-    return (low_channels){base + block * BLAN_BLOCK, smaller(BLAN_BLOCK, input->channels - block * BLAN_BLOCK)};
-}
-
 /* Rounds to nearest, ties to even. */
 BLAN_INLINE uint16_t low_bfloat16(float value)
 {

@@ -178,7 +178,7 @@ static void pack_group(void *context, size_t index, size_t worker)
                 }
         }
         for (size_t block = 0; block < p->in_blocks; block++) {
-            const low_channels channels = low_channels_of(&p->conv, block);
+            const block_channels channels = channels_of(&p->conv, block);
             for (size_t c = 0; c < channels.count; c++) {
                 float steps[MOST_ELEMENTS];
                 lanes entries[MOST_ENTRIES];
@@ -209,7 +209,7 @@ void blan_k_low_conv_pack(const blan_k_conv_shape *shape, blan_k_conv_method met
     for (size_t e = 0; p.integers && e < p.elements; e++) {
         const float most = widest(&p, ranges, e);
         for (size_t block = 0; block < p.in_blocks; block++) {
-            const low_channels channels = low_channels_of(&p.conv, block);
+            const block_channels channels = channels_of(&p.conv, block);
             for (size_t c = 0; c < BLAN_BLOCK; c++)
                 input_scale[(block * p.elements + e) * BLAN_BLOCK + c] =
                     c < channels.count ? 1 / input_step(&p, ranges, e, channels.first + c, most) : 0;

@@ -47,7 +47,7 @@ static void measure_block(void *context, size_t block, size_t worker)
     (void)worker;
     const range_task *task = context;
     const conv_problem *conv = task->conv;
-    const low_channels channels = low_channels_of(conv, block);
+    const block_channels channels = channels_of(conv, block);
     const conv_input *input = input_of(conv, &block);
     const size_t area = conv->in_height / input->upsample * (conv->in_width / input->upsample);
     v16 most[16];

@@ -71,15 +71,10 @@ typedef struct run_task {
 
 static size_t group_size(const schedule *s, size_t group) { return smaller(s->group, s->runs - group * s->group); }
 
-/* Where a run lies: its image and its first output pixel. */
-typedef struct place {
-    size_t image, y, x;
-} place;
-
-static place place_of(const schedule *s, size_t run, size_t m)
+/* Where a run lies, which is so many tiles of a row that is as wide as whole runs. */
+static tile_place run_place(const schedule *s, size_t run, size_t m)
 {
-    const size_t row = run / s->runs_x;
-    return (place){row / s->tiles_y, row % s->tiles_y * m, run % s->runs_x * LOW_RUN * m};
+    return place_of(run * LOW_RUN, s->tiles_y, s->runs_x * LOW_RUN, m);
 }
 
 /* V of one input block of a group of runs. */
@@ -93,7 +88,7 @@ static void transform_windows(const run_task *task, size_t group, size_t block, 
     const unsigned shift = shift_of(input->upsample);
     const size_t height = p->conv.in_height >> shift, width = p->conv.in_width >> shift;
     for (size_t i = 0; i < runs; i++) {
-        const place at = place_of(s, group * s->group + i, p->m);
+        const tile_place at = run_place(s, group * s->group + i, p->m);
         const low_windows windows = {
             .plane = input->data + (at.image * blocks_of(input->channels) + local) * height * width * BLAN_BLOCK,
             .plane_width = width,
@@ -134,7 +129,7 @@ static void multiply_and_transform(const run_task *task, size_t group, size_t ou
     const size_t row = p->conv.out_width * BLAN_BLOCK, plane = p->conv.out_height * row;
     for (size_t b = 0; b < blocks; b++)
         for (size_t i = 0; i < runs; i++) {
-            const place at = place_of(s, group * s->group + i, p->m);
+            const tile_place at = run_place(s, group * s->group + i, p->m);
             for (size_t t = 0; t < LOW_RUN && at.x + t * p->m < p->conv.out_width; t++) {
                 const size_t x = at.x + t * p->m;
                 const size_t offset = (at.image * p->out_blocks + first + b) * plane + at.y * row + x * BLAN_BLOCK;
