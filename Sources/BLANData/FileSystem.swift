@@ -10,16 +10,7 @@ enum FileSystem {
   ///
   /// - Throws: `BLANError.io`, naming the folder.
   static func names(in folder: String) throws -> [String] {
-    guard let stream = opendir(folder) else { throw BLANError.io("cannot open \(folder): \(systemError())") }
-    defer { closedir(stream) }
-    var names: [String] = []
-    errno = 0
-    while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      if !name.hasPrefix(".") { names.append(name) }
-      errno = 0
-    }
-    guard errno == 0 else { throw BLANError.io("cannot read \(folder): \(systemError())") }
+    let names = try entryNames(in: folder).filter { !$0.hasPrefix(".") }
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 

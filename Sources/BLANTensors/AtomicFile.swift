@@ -19,13 +19,7 @@ public struct AtomicFile: ~Copyable {
   /// Removes temporary files of `path` that processes which no longer run left behind when they were killed.
   public static func removeLeftovers(of path: String) {
     let (folder, name) = split(path)
-    guard let listing = opendir(folder) else { return }
-    defer { closedir(listing) }
-    while let entry = readdir(listing) {
-      // By reference: an entry ends with its name, so that a copy of the whole array would read beyond the listing.
-      let found = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
+    for found in (try? entryNames(in: folder)) ?? [] {
       let parts = found.dropFirst(name.count + 1).split(separator: ".", omittingEmptySubsequences: false)
       guard found.hasPrefix(name + "."), parts.count == 3, parts[2] == "tmp", UInt32(parts[1]) != nil,
         let process = pid_t(parts[0]), process > 0, kill(process, 0) != 0, errno == ESRCH
