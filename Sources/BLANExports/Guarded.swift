@@ -37,9 +37,8 @@ func guarded(_ out: UnsafeMutablePointer<OpaquePointer?>?, _ make: () throws -> 
 
 /// Frees the handle that `out` points to and leaves NULL.
 func release(_ out: UnsafeMutablePointer<OpaquePointer?>?) {
-  guard let handle = out?.pointee else { return }
+  release(out?.pointee)
   out?.pointee = nil
-  Unmanaged<AnyObject>.fromOpaque(UnsafeRawPointer(handle)).release()
 }
 
 func setLastError(_ message: String) {

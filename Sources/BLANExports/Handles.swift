@@ -20,9 +20,12 @@ extension Handle {
     return handle
   }
 
-  static func free(_ pointer: OpaquePointer?) {
-    pointer.map { Unmanaged<Self>.fromOpaque(UnsafeRawPointer($0)).release() }
-  }
+  static func free(_ pointer: OpaquePointer?) { release(pointer) }
+}
+
+/// Gives up the caller's reference to a handle of whatever type.
+func release(_ pointer: OpaquePointer?) {
+  pointer.map { Unmanaged<AnyObject>.fromOpaque(UnsafeRawPointer($0)).release() }
 }
 
 /// `blan_model`: a model and the C strings that live as long as it.
