@@ -6,7 +6,8 @@
 #   without a time it runs for half a minute
 #   --document   puts the table and the chart of the run into docs/reliability.md and docs/soak.svg
 #
-# Figures are written to build/soak: figures.csv (a line a second), latencies.csv, summary.md, soak.svg.
+# Figures are written to build/soak: figures.csv (a line a second), latencies.csv, rest.txt (what the process holds while
+# no call is running), summary.md, soak.svg.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,10 +27,10 @@ library=$PWD/build/lib
 [ -e "$library/libblan.so" ] || { echo "scripts/soak.sh: no build/lib/libblan.so; run scripts/build.sh first" >&2; exit 1; }
 mkdir -p build/soak
 gcc -std=c11 -O1 -g -Wall -Wextra -Werror -pedantic -Iinclude Tests/Soak/soak.c Tests/Soak/figures.c Tests/C/check.c \
-  Tests/C/fixture.c -L"$library" -Wl,-rpath,"$library" -lblan -lm -pthread -o build/soak/soak
+  Tests/C/fixture.c Tests/C/self.c -L"$library" -Wl,-rpath,"$library" -lblan -lm -pthread -o build/soak/soak
 
 status=0
-build/soak/soak "$seconds" build/soak/figures.csv build/soak/latencies.csv || status=$?
+build/soak/soak "$seconds" build/soak/figures.csv build/soak/latencies.csv >build/soak/rest.txt || status=$?
 python3 Tests/Soak/report.py build/soak
 [ $document -eq 0 ] || python3 Tests/Soak/report.py build/soak --document
 exit $status

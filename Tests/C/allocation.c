@@ -2,55 +2,19 @@
 #define _GNU_SOURCE
 #include "check.h"
 #include "fixture.h"
+#include "heap.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* glibc's own names behind the functions that this program puts in their place. */
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t count, size_t size);
-extern void *__libc_realloc(void *block, size_t size);
-extern void *__libc_memalign(size_t alignment, size_t size);
-
 static atomic_size_t blocks, bytes;
 
-static void count(size_t size)
+static bool heap_grants(size_t size)
 {
     atomic_fetch_add(&blocks, 1);
     atomic_fetch_add(&bytes, size);
-}
-
-void *malloc(size_t size)
-{
-    count(size);
-    return __libc_malloc(size);
-}
-
-void *calloc(size_t number, size_t size)
-{
-    count(number * size);
-    return __libc_calloc(number, size);
-}
-
-void *realloc(void *block, size_t size)
-{
-    count(size);
-    return __libc_realloc(block, size);
-}
-
-void *aligned_alloc(size_t alignment, size_t size)
-{
-    count(size);
-    return __libc_memalign(alignment, size);
-}
-
-int posix_memalign(void **block, size_t alignment, size_t size)
-{
-    count(size);
-    *block = __libc_memalign(alignment, size);
-    return *block == NULL ? ENOMEM : 0;
+    return true;
 }
 
 static void calls_take_nothing(const blan_model *model, const float *pixels, size_t batch)

@@ -4,57 +4,24 @@
 #define _GNU_SOURCE
 #include "check.h"
 #include "fixture.h"
+#include "heap.h"
 #include "images.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* glibc's own names behind the functions that this program puts in their place. */
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t count, size_t size);
-extern void *__libc_realloc(void *block, size_t size);
-extern void *__libc_memalign(size_t alignment, size_t size);
-
 /* The allocation that fails, counted from 1; 0 for none. The process has one thread. */
 static size_t allocations, failing;
 static bool all_that_follow;
 
-static bool fails(void)
+static bool heap_grants(size_t size)
 {
+    (void)size;
     allocations++;
-    return failing > 0 && (all_that_follow ? allocations >= failing : allocations == failing);
-}
-
-void *malloc(size_t size)
-{
-    return fails() ? NULL : __libc_malloc(size);
-}
-
-void *calloc(size_t number, size_t size)
-{
-    return fails() ? NULL : __libc_calloc(number, size);
-}
-
-void *realloc(void *block, size_t size)
-{
-    return fails() ? NULL : __libc_realloc(block, size);
-}
-
-void *aligned_alloc(size_t alignment, size_t size)
-{
-    return fails() ? NULL : __libc_memalign(alignment, size);
-}
-
-int posix_memalign(void **block, size_t alignment, size_t size)
-{
-    if (fails())
-        return ENOMEM;
-    *block = __libc_memalign(alignment, size);
-    return *block == NULL ? ENOMEM : 0;
+    return failing == 0 || (all_that_follow ? allocations < failing : allocations != failing);
 }
 
 /* How children end, besides the statuses. */
@@ -65,17 +32,6 @@ static const char *model_path, *output_path, *png_path, *table_path;
 static const char jpeg_path[] = "Tests/Fixtures/images/orientation-6.jpg";
 static float pixels[2 * FIXTURE_IMAGE_FLOATS];
 static blan_status (*scenario)(void);
-
-static blan_network_options smallest_network(void)
-{
-    static const char *const names[ATTRIBUTES] = {"Smiling", "Young", "Male"};
-    blan_network_options network = BLAN_NETWORK_OPTIONS_INIT;
-    network.input_size = FIXTURE_INPUT_SIZE;
-    network.width = 4;
-    network.attributes = names;
-    network.attribute_count = ATTRIBUTES;
-    return network;
-}
 
 /* What a failure is injected into. Returns the first status that is not BLAN_OK. */
 static blan_status load_and_predict(void)
@@ -120,7 +76,7 @@ static blan_status find_faces(void)
 
 static blan_status train_a_step(void)
 {
-    const blan_network_options network = smallest_network();
+    const blan_network_options network = fixture_network(4, ATTRIBUTES);
     blan_train_options options = BLAN_TRAIN_OPTIONS_INIT;
     options.network = &network;
     options.threads = 1;
@@ -180,7 +136,7 @@ static int fail_then_recover(void)
 
 static int make_model(void)
 {
-    const blan_network_options network = smallest_network();
+    const blan_network_options network = fixture_network(4, ATTRIBUTES);
     return blan_model_init(model_path, &network);
 }
 

@@ -80,6 +80,33 @@ blan_model *fixture_model(int32_t threads)
     return model;
 }
 
+blan_network_options fixture_network(int32_t width, size_t attributes)
+{
+    static const char *const names[] = {"Smiling", "Young", "Male"};
+    blan_network_options network = BLAN_NETWORK_OPTIONS_INIT;
+    network.input_size = FIXTURE_INPUT_SIZE;
+    network.width = width;
+    network.attributes = names;
+    network.attribute_count = attributes;
+    return network;
+}
+
+const char *fixture_photos(const void *photo, size_t length, size_t count)
+{
+    char table[4096];
+    size_t end = (size_t)sprintf(table, "path,Smiling,Young,group\n");
+    for (size_t i = 0; i < count; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%zu.png", i);
+        fixture_file(name, photo, length);
+        end += (size_t)snprintf(table + end, sizeof table - end, "%s,%zu,%zu,%s\n", name, i % 2, i / 2 % 2,
+                                i < count / 2 ? "a" : "b");
+        if (end >= sizeof table)
+            give_up("a table of so many photos");
+    }
+    return fixture_file("photos.csv", table, end);
+}
+
 float *fixture_floats(size_t count, uint32_t seed)
 {
     float *floats = malloc(count * sizeof *floats);

@@ -20,6 +20,12 @@ const char *fixture_model_path(void);
 /* The small model, loaded for this many threads. */
 blan_model *fixture_model(int32_t threads);
 
+/* A new network of this width for the first of Smiling, Young and Male, input 64 x 64. */
+blan_network_options fixture_network(int32_t width, size_t attributes);
+
+/* Path of a CSV file that tells of `count` photos: Smiling, Young, and the group a or b. All are the file given. */
+const char *fixture_photos(const void *photo, size_t length, size_t count);
+
 /* Floats between -1 and 1 that depend on the seed; to be freed. */
 float *fixture_floats(size_t count, uint32_t seed);
 

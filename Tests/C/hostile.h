@@ -137,12 +137,7 @@ static inline void check_handle(blan_status status, const void *handle, const ch
 
 static inline void make_good_handles(void)
 {
-    static const char *const names[] = {"Smiling", "Young", "Male"};
-    blan_network_options network = BLAN_NETWORK_OPTIONS_INIT;
-    network.input_size = FIXTURE_INPUT_SIZE;
-    network.width = 4;
-    network.attributes = names;
-    network.attribute_count = 3;
+    const blan_network_options network = fixture_network(4, 3);
     model_path = fixture_path("model.safetensors");
     output_path = fixture_path("output.safetensors");
     CHECK_OK(blan_model_init(model_path, &network));

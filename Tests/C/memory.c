@@ -3,26 +3,15 @@
 #include "check.h"
 #include "fixture.h"
 #include "images.h"
+#include "self.h"
 
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { N = FIXTURE_ATTRIBUTES, LARGEST_BATCH = 8 };
-
-static size_t resident_bytes(void)
-{
-    size_t total = 0, resident = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file == NULL || fscanf(file, "%zu %zu", &total, &resident) != 2)
-        resident = 0;
-    if (file != NULL)
-        fclose(file);
-    return resident * (size_t)sysconf(_SC_PAGESIZE);
-}
 
 /* Runs `work` `count` times to settle (the allocator's caches fill), then as often again, and checks that what is in
    use did not grow. */
@@ -30,10 +19,10 @@ static void leaves_nothing_behind(void (*work)(void *), void *argument, size_t c
 {
     for (size_t i = 0; i < count; i++)
         work(argument);
-    const size_t used = mallinfo2().uordblks + mallinfo2().hblkhd, resident = resident_bytes();
+    const size_t used = mallinfo2().uordblks + mallinfo2().hblkhd, resident = self_resident();
     for (size_t i = 0; i < count; i++)
         work(argument);
-    const size_t used_after = mallinfo2().uordblks + mallinfo2().hblkhd, resident_after = resident_bytes();
+    const size_t used_after = mallinfo2().uordblks + mallinfo2().hblkhd, resident_after = self_resident();
     if (!CHECK(used_after <= used + 4096) || !CHECK(resident_after <= resident + (1 << 20)))
         fprintf(stderr, "    %s, %zu times: heap %zu to %zu bytes, resident %zu to %zu\n", what, count, used,
                 used_after, resident, resident_after);

@@ -3,8 +3,8 @@
 #include "check.h"
 #include "fixture.h"
 #include "images.h"
+#include "self.h"
 
-#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <fenv.h>
@@ -24,17 +24,6 @@ static int global_number(const char *function)
     int (*read)(void);
     *(void **)&read = dlsym(RTLD_DEFAULT, function);
     return read != NULL ? read() : -1;
-}
-
-static size_t open_files(void)
-{
-    DIR *folder = opendir("/proc/self/fd");
-    size_t count = 0;
-    while (folder != NULL && readdir(folder) != NULL)
-        count++;
-    if (folder != NULL)
-        closedir(folder);
-    return count;
 }
 
 /* Only the fields that name the handler: the rest of struct sigaction holds padding. */
@@ -75,7 +64,7 @@ static void read_state(state *now)
     now->openmp_levels = global_number("omp_get_max_active_levels");
     now->openmp_dynamic = global_number("omp_get_dynamic");
     now->openblas_threads = global_number("openblas_get_num_threads");
-    now->files = open_files();
+    now->files = self_handles();
 }
 
 /* One of every kind of call, good and bad. */

@@ -61,28 +61,10 @@ static void *call_everything(void *argument)
     return NULL;
 }
 
-static const char *write_photos(void)
-{
-    char table[IMAGES * 32 + 32];
-    size_t length = (size_t)sprintf(table, "path,Smiling,Young\n");
-    for (int i = 0; i < IMAGES; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "%d.png", i);
-        fixture_file(name, png_file, sizeof png_file);
-        length += (size_t)sprintf(table + length, "%s,%d,%d\n", name, i % 2, i / 4);
-    }
-    return fixture_file("photos.csv", table, length);
-}
-
 static void *train(void *argument)
 {
     const shared *self = argument;
-    static const char *const names[] = {"Smiling", "Young"};
-    blan_network_options network = BLAN_NETWORK_OPTIONS_INIT;
-    network.input_size = 64;
-    network.width = 4;
-    network.attributes = names;
-    network.attribute_count = 2;
+    const blan_network_options network = fixture_network(4, 2);
     blan_train_options options = BLAN_TRAIN_OPTIONS_INIT;
     options.network = &network;
     options.threads = 3;
@@ -113,7 +95,7 @@ int main(void)
     blan_model *model = fixture_model(2);
     CHECK_OK(blan_detector_load("models/mtcnn.safetensors", &options, &detector));
     CHECK_OK(blan_explainer_load(fixture_model_path(), &options, &explainer));
-    CHECK_OK(blan_dataset_open(write_photos(), NULL, &dataset));
+    CHECK_OK(blan_dataset_open(fixture_photos(png_file, sizeof png_file, IMAGES), NULL, &dataset));
     CHECK_OK(blan_bitmap_load("Tests/Fixtures/faces/small.jpg", NULL, &photo));
     shared self = {model, detector, explainer, dataset, photo};
 

@@ -78,7 +78,7 @@ fi
 for name in "$@"; do
   source=Tests/C/$name.c
   [ "$name" != hostile ] || { write_hostile; source=$programs/hostile.c; }
-  run_program "$name" "$compiler" -std=c11 -O1 -g "${warnings[@]}" -Iinclude -ITests/C "$source" Tests/C/check.c Tests/C/fixture.c
+  run_program "$name" "$compiler" -std=c11 -O1 -g "${warnings[@]}" -Iinclude -ITests/C "$source" Tests/C/check.c Tests/C/fixture.c Tests/C/self.c
 done
 
 counted

@@ -2,25 +2,14 @@
 #define _GNU_SOURCE
 #include "check.h"
 #include "fixture.h"
+#include "self.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-static size_t threads_of_process(void)
-{
-    DIR *tasks = opendir("/proc/self/task");
-    size_t count = 0;
-    for (struct dirent *entry; tasks != NULL && (entry = readdir(tasks)) != NULL;)
-        count += entry->d_name[0] != '.';
-    if (tasks != NULL)
-        closedir(tasks);
-    return count;
-}
 
 static double seconds(clockid_t clock)
 {
@@ -37,7 +26,7 @@ static void *watch(void *unused)
 {
     (void)unused;
     while (atomic_load(&watching)) {
-        const size_t count = threads_of_process();
+        const size_t count = self_threads();
         if (count > atomic_load(&most_threads))
             atomic_store(&most_threads, count);
     }
@@ -85,14 +74,14 @@ static void workers_rest_between_calls(const float *pixels)
 
 int main(void)
 {
-    CHECK(threads_of_process() == 1);
+    CHECK(self_threads() == 1);
     CHECK(blan_default_threads() >= 1 && strlen(blan_openmp_runtime()) > 0 && strlen(blan_instruction_set()) > 0);
     float *pixels = fixture_floats(8 * FIXTURE_IMAGE_FLOATS, 2);
     fixture_model_path();
-    CHECK(threads_of_process() == 1);
+    CHECK(self_threads() == 1);
 
     one_thread_costs_one_core(pixels);
-    CHECK(threads_of_process() == 1);
+    CHECK(self_threads() == 1);
     work_stays_within(1, pixels);
     work_stays_within(2, pixels);
     work_stays_within(3, pixels);

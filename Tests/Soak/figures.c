@@ -1,7 +1,8 @@
 #define _GNU_SOURCE
 #include "figures.h"
 
-#include <dirent.h>
+#include "../C/self.h"
+
 #include <malloc.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -23,31 +24,12 @@ double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static size_t entries_of(const char *path)
-{
-    DIR *folder = opendir(path);
-    size_t count = 0;
-    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;)
-        count += entry->d_name[0] != '.';
-    if (folder != NULL)
-        closedir(folder);
-    return count;
-}
-
 figures process_figures(void)
 {
-    size_t total = 0, resident = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file == NULL || fscanf(file, "%zu %zu", &total, &resident) != 2)
-        resident = 0;
-    if (file != NULL)
-        fclose(file);
     const struct mallinfo2 heap = mallinfo2();
     const double mebibyte = 1 << 20;
-    /* One of the handles is the folder that is being read. */
-    return (figures){(double)resident * (double)sysconf(_SC_PAGESIZE) / mebibyte,
-                     (double)(heap.uordblks + heap.hblkhd) / mebibyte, entries_of("/proc/self/fd") - 1,
-                     entries_of("/proc/self/task")};
+    return (figures){(double)self_resident() / mebibyte, (double)(heap.uordblks + heap.hblkhd) / mebibyte,
+                     self_handles(), self_threads()};
 }
 
 /* ---- latencies ---- */

@@ -2,8 +2,8 @@
 
 Usage: python3 Tests/Soak/report.py FOLDER [--document]
 
-FOLDER holds figures.csv and latencies.csv; summary.md and soak.svg are written there and, with --document, into
-docs/reliability.md (between its markers) and docs/soak.svg.
+FOLDER holds figures.csv, latencies.csv and rest.txt; summary.md and soak.svg are written there and, with --document,
+into docs/reliability.md (between its markers) and docs/soak.svg.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def chart(figures: dict[str, list[float]]) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def summary(figures: dict[str, list[float]], latencies: list[dict[str, str]]) -> str:
+def summary(figures: dict[str, list[float]], latencies: list[dict[str, str]], rest: str) -> str:
     seconds = len(figures["seconds"])
     third = max(1, seconds // 3)
     early, late = slice(third, 2 * third), slice(seconds - third, seconds)
@@ -146,6 +146,7 @@ def summary(figures: dict[str, list[float]], latencies: list[dict[str, str]]) ->
     calls = sum(int(row["calls"]) for row in latencies)
     lines = [
         f"{calls:,} calls of eight clients in {seconds / 60:.1f} minutes.",
+        rest,
         "",
         "| Median | in the second third | in the last third | largest at all |",
         "|---|---|---|---|",
@@ -179,7 +180,7 @@ def main() -> None:
     with (folder / "latencies.csv").open() as file:
         latencies = list(csv.DictReader(file))
     figures = {key: [float(row[key]) for row in rows] for key in rows[0]}
-    text, drawing = summary(figures, latencies), chart(figures)
+    text, drawing = summary(figures, latencies, (folder / "rest.txt").read_text().strip()), chart(figures)
     if "--document" in sys.argv:
         document(text, drawing)
         return

@@ -197,12 +197,7 @@ static void evaluate(uint32_t random)
 
 static void train(uint32_t random)
 {
-    static const char *const names[] = {"Smiling", "Young"};
-    blan_network_options network = BLAN_NETWORK_OPTIONS_INIT;
-    network.input_size = 64;
-    network.width = 8;
-    network.attributes = names;
-    network.attribute_count = 2;
+    const blan_network_options network = fixture_network(8, 2);
     blan_train_options options = BLAN_TRAIN_OPTIONS_INIT;
     options.network = &network;
     options.threads = 1 + (int32_t)(random % 2);
@@ -275,19 +270,11 @@ static double resident_at_rest(void)
 
 static void make_data(void)
 {
-    char table[PHOTOS * 64 + 64];
-    size_t length = (size_t)sprintf(table, "path,Smiling,Young,group\n");
-    size_t photo_length;
-    void *photo = fixture_read("Tests/Fixtures/images/rgb.png", &photo_length);
-    for (int i = 0; i < PHOTOS; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "%d.png", i);
-        fixture_file(name, photo, photo_length);
-        length += (size_t)sprintf(table + length, "%s,%d,%d,%s\n", name, i % 2, i / 2 % 2, i < PHOTOS / 2 ? "a" : "b");
-    }
-    broken_image = fixture_file("broken.png", photo, photo_length / 2);
+    size_t length;
+    void *photo = fixture_read("Tests/Fixtures/images/rgb.png", &length);
+    broken_image = fixture_file("broken.png", photo, length / 2);
+    CHECK_OK(blan_dataset_open(fixture_photos(photo, length, PHOTOS), NULL, &dataset));
     free(photo);
-    CHECK_OK(blan_dataset_open(fixture_file("photos.csv", table, length), NULL, &dataset));
 }
 
 int main(int count, char **arguments)
@@ -328,8 +315,8 @@ int main(int count, char **arguments)
     free(model_bytes);
     for (size_t kind = 0; kind < KINDS; kind++)
         CHECK(write_latencies(arguments[3], kind, kinds[kind].name) > 0 || duration < 25);
-    printf("resident at rest: %.1f MiB after a third of the time, %.1f MiB in the end (%.1f more are allowed); "
-           "file handles: %zu before, %zu after\n",
+    printf("Resident at rest: %.1f MiB after a third of the time, %.1f MiB in the end (%.1f more are allowed); "
+           "file handles: %zu before, %zu after.\n",
            early, late, allowed_growth, handles_before, process_figures().handles);
     CHECK(late <= early + allowed_growth);
     CHECK(process_figures().handles == handles_before);
