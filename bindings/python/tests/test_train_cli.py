@@ -335,6 +335,22 @@ main()
     assert_same_run(folder, whole)
 
 
+@pytest.mark.parametrize("event", ["step", "epoch"])
+def test_a_kill_in_the_last_epoch_changes_nothing(drawings, whole, tmp_path, event):
+    """What lies in the folder when the last step, or the last epoch, has been logged: the run goes on from there."""
+    folder = tmp_path / "run"
+
+    def listen(progress):
+        if (progress.event, progress.step, (tmp_path / "killed").exists()) == (event, 12, False):
+            shutil.copytree(folder, tmp_path / "killed")
+
+    settings = {"data": str(drawings), "width": 4, "input_size": 64, "epochs": 3, "batch": 16, "threads": 1}
+    with Run(folder, settings | {"learning_rate": 0.003, "checkpoint_steps": 2}) as begun:
+        begun.train(listen)
+    assert run("train", drawings, "--out", tmp_path / "killed", *QUICK, "--resume").exit_code == 0
+    assert_same_run(tmp_path / "killed", whole)
+
+
 @pytest.mark.slow
 def test_twenty_kills_change_nothing(drawings, tmp_path):
     arguments = ("train", drawings, *QUICK, "--epochs", 12, "--checkpoint-steps", 2, "--quiet")

@@ -22,6 +22,7 @@ from ..report.training import training_page
 from ..system import system
 from . import config, page
 from .board import Board
+from .checkpoint import is_at_end
 from .data import balanced_weights, open_parts
 from .log import EPOCH_COLUMNS, STEP_COLUMNS, Log, read_rows, row_of
 from .processes import Processes, from_first, together
@@ -143,7 +144,7 @@ class Run:
         if standing is not None and standing.finished:
             return standing
         with self._trainer() as trainer:
-            if not from_first(self._processes, lambda: self._all_trained(trainer)):
+            if not from_first(self._processes, self._all_trained):
                 self._fit(trainer, on_progress)
         return from_first(self._processes, self._ended)
 
@@ -192,14 +193,9 @@ class Run:
         """The rows of epochs.csv."""
         return read_rows(self.path(EPOCHS), EPOCH_COLUMNS)
 
-    def _all_trained(self, trainer: Trainer) -> bool:
+    def _all_trained(self) -> bool:
         """Whether the process was killed after the last epoch, but before it had written the result."""
-        rows = self.epochs()
-        if not rows or trainer.step_count < int(rows[-1]["step"]):
-            return False
-        epoch, best = int(rows[-1]["epoch"]), int(rows[-1]["best_epoch"])
-        patience = self.settings.patience
-        return epoch == self.settings.epochs or (best > 0 and 0 < patience <= epoch - best)
+        return self._exists and self.path(LAST).exists() and is_at_end(self.path(LAST))
 
     def close(self) -> None:
         """Lets other processes work in the folder."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import os
 import tempfile
 import threading
@@ -21,6 +20,7 @@ from .._library import check, library
 from ..creation import AttentionOrder, readable_encoder
 from ..errors import InvalidArgumentError, ShapeError
 from . import options as _options
+from .checkpoint import shapes_in
 from .listener import Listener, deferred_interrupt
 from .options import PositiveWeights, Schedule, Statistics, Storage
 from .processes import Sums, processes_of
@@ -342,7 +342,7 @@ class Trainer:
             with tempfile.TemporaryDirectory(prefix="blan-") as folder:
                 path = os.path.join(folder, "model.safetensors")
                 self.export(path, training_heads=True)
-                self._shapes = _shapes_in(path)
+                self._shapes = shapes_in(path)
         return dict(self._shapes)
 
     def gradient(self, name: str) -> np.ndarray:
@@ -412,10 +412,3 @@ def _labels(labels: np.ndarray) -> np.ndarray:
     if not np.isin(array, (-1, 0, 1)).all():
         raise InvalidArgumentError("labels hold other numbers than 1 (present), -1 (absent) and 0 (unknown)")
     return np.ascontiguousarray(array, dtype=np.int8)
-
-
-def _shapes_in(path: str) -> dict[str, tuple[int, ...]]:
-    """Names and shapes from the header of a safetensors file."""
-    with open(path, "rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}

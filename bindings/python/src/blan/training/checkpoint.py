@@ -1,0 +1,23 @@
+"""What the header of a checkpoint tells without loading it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+
+def shapes_in(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the tensors of a safetensors file."""
+    return {name: tuple(entry["shape"]) for name, entry in _header(path).items() if name != "__metadata__"}
+
+
+def is_at_end(path: str | os.PathLike[str]) -> bool:
+    """Whether a run has come to its end with this checkpoint: after the last epoch, its validation included."""
+    run = json.loads(_header(path)["__metadata__"]["blan.training"])["state"].get("run")
+    return run is not None and run["position"]["epoch"] >= run["setting"]["epochs"]
+
+
+def _header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        return json.loads(file.read(int.from_bytes(file.read(8), "little")))
