@@ -211,7 +211,7 @@ static bool fill_entry(const conv_problem *problem, const blan_k_tile_table *til
     if (!any)
         return false;
     entry->in_blocks = blocks;
-    if (t->segment_count == 1 && step == 1 && input->upsample == 1 && starts[0] >= 0 &&
+    if (tap_count(problem) > 1 && t->segment_count == 1 && step == 1 && input->upsample == 1 && starts[0] >= 0 &&
         (size_t)starts[0] + t->pixels <= extent) {
         entry->pixels = rows[0] + (size_t)starts[0] * BLAN_BLOCK;
         entry->block_step = plane;
