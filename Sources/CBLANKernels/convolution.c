@@ -65,11 +65,11 @@ static winograd_kind kind_of(blan_k_conv_method method)
 }
 
 /* Measured (docs/performance.md): over a few tiles the transformed weights of F(4x4) cost more bandwidth than its
-   products save. Where there are registers for the products of a strip, weights are transformed on the way, which costs
-   up to a seventh of the products' time and a quarter of the memory; else F(2x2) moves less. Below 2 x 2 tiles most of a
-   tile is wasted. By one image, whatever the batch: what is computed of an image must not depend on its company, nor on
-   how a batch is divided among processes. */
-enum { MOST_TAPS_TILES = 16, MOST_F2_TILES = 4 };
+   products save, so weights are transformed on the way. With thirty-two registers that costs up to a seventh of the
+   products' time and a quarter of the memory; with sixteen, half of the memory, and half as much again of the time. Below
+   2 x 2 tiles most of a tile is wasted. By one image, whatever the batch: what is computed of an image must not depend
+   on its company, nor on how a batch is divided among processes. */
+enum { MOST_TAPS_TILES = 16, MOST_ROWS_TILES = 4, LEAST_ROWS_CHANNELS = 256 };
 
 static blan_k_conv_method choose(const conv_problem *problem)
 {
@@ -81,8 +81,8 @@ static blan_k_conv_method choose(const conv_problem *problem)
     const size_t tiles = divide_up(problem->out_height, 4) * divide_up(problem->out_width, 4);
     if (tiles <= MOST_TAPS_TILES && blan_k_isa_current() == BLAN_K_ISA_AVX512)
         return BLAN_K_CONV_WINOGRAD4_TAPS;
-    if (tiles <= MOST_F2_TILES && problem->out_channels >= 256)
-        return BLAN_K_CONV_WINOGRAD2;
+    if (tiles <= MOST_ROWS_TILES && problem->out_channels >= LEAST_ROWS_CHANNELS)
+        return BLAN_K_CONV_WINOGRAD4_TAPS;
     return BLAN_K_CONV_WINOGRAD4;
 }
 

@@ -8,18 +8,17 @@
  * window takes less time than to fetch one from another core's cache.
  *
  * V: [element of the window][input block][tile][16]. Weights are packed in one of two forms. Transformed, U: [output
- * group][element][input block][16 in][blocks of the group][16 out]; or as taps: [output block][input block][16 in][9][16 out],
- * a quarter of the memory of F(4x4)'s U, transformed while they are read. Large layers over few tiles are bound by the
- * memory of U: there the taps are faster.
+ * group][element][input block][16 in][blocks of the group][16 out]; or as taps: [output block][input block][taps * 16][16
+ * out], a quarter or half of the memory of F(4x4)'s U, transformed (the rest of the way) while they are read. Large
+ * layers over few tiles are bound by the memory of U: there the taps are faster.
  */
 #include "convolution_internal.h"
+#include "cache.h"
 #include "include/blan_parallel.h"
 
 enum {
-    GROUP_FLOATS = 160 * 1024, /* of V aimed at for a group of tiles: with U's stream it fits an L2 cache of 1 MB */
     MOST_GROUP_TILES = 48,
     LEAST_TILES = 10, /* a thread's share below which to read all weights costs more than to make V of all tiles */
-    TAPS = 9,
 };
 
 static size_t window_elements(size_t m) { return (m + 2) * (m + 2); }
@@ -27,7 +26,7 @@ static size_t window_elements(size_t m) { return (m + 2) * (m + 2); }
 /* Floats of packed weights for each output block. */
 static size_t block_weights(const conv_problem *problem, winograd_kind kind)
 {
-    return in_blocks_total(problem) * (kind.taps ? TAPS : window_elements(kind.m)) * BLAN_BLOCK * BLAN_BLOCK;
+    return in_blocks_total(problem) * (kind.taps ? blan_k_tiles()->strip_taps : window_elements(kind.m)) * BLAN_BLOCK * BLAN_BLOCK;
 }
 
 size_t blan_k_winograd_packed_count(const conv_problem *problem, winograd_kind kind)
@@ -61,12 +60,12 @@ static void pack_block(void *context, size_t index, size_t worker)
     const size_t in_blocks = in_blocks_total(problem), group_blocks = packed_blocks(task->tiles, task->kind);
     const size_t first = index / in_blocks * group_blocks;
     const size_t blocks = smaller(group_blocks, blocks_of(problem->out_channels) - first);
-    const size_t channel_floats = blocks * BLAN_BLOCK * (task->kind.taps ? TAPS : 1);
+    const size_t taps = task->kind.taps ? task->tiles->strip_taps : 1, channel_floats = blocks * BLAN_BLOCK;
     const size_t element_floats = in_blocks * BLAN_BLOCK * blocks * BLAN_BLOCK;
     const size_t block = index % in_blocks;
     const block_channels channels = channels_of(problem, block);
-    float *packed = task->packed + first * block_weights(problem, task->kind) + block * BLAN_BLOCK * channel_floats;
-    for (size_t c = 0; c < BLAN_BLOCK; c++, packed += channel_floats)
+    float *packed = task->packed + first * block_weights(problem, task->kind) + block * BLAN_BLOCK * channel_floats * taps;
+    for (size_t c = 0; c < BLAN_BLOCK; c++)
         for (size_t b = 0; b < blocks; b++) {
             const size_t out = (first + b) * BLAN_BLOCK;
             const blan_k_winograd_kernels weights = {
@@ -77,9 +76,10 @@ static void pack_block(void *context, size_t index, size_t worker)
                 .scale = task->scale != NULL ? task->scale + out : NULL,
             };
             if (task->kind.taps)
-                task->tiles->winograd_mixed_taps(packed, &weights);
+                task->tiles->winograd_taps(packed, c, &weights);
             else
-                task->tiles->winograd_weights[task->kind.m / 4](packed + b * BLAN_BLOCK, element_floats, &weights);
+                task->tiles->winograd_weights[task->kind.m / 4](packed + c * channel_floats + b * BLAN_BLOCK,
+                                                                element_floats, &weights);
         }
 }
 
@@ -101,16 +101,19 @@ typedef struct schedule {
     size_t product_floats;          /* of one worker */
 } schedule;
 
+/* Of V aimed at for a group of tiles: U's stream needs the other half of the cache. */
+static size_t group_floats(void) { return blan_k_cache_floats() / 2; }
+
 static schedule plan(const conv_problem *problem, winograd_kind kind, int threads)
 {
     const size_t tile_blocks = blan_k_tiles()->tile_blocks;
-    const size_t strip = kind.taps ? WINOGRAD_STRIP : blan_k_tiles()->tile_pixels;
+    const size_t strip = kind.taps ? blan_k_tiles()->strip_tiles : blan_k_tiles()->tile_pixels;
     const size_t elements = window_elements(kind.m), in_blocks = in_blocks_total(problem);
     const size_t channels = in_blocks * BLAN_BLOCK;
     const size_t workers = (size_t)(threads < 1 ? 1 : threads);
     schedule s = {.tiles_y = divide_up(problem->out_height, kind.m), .tiles_x = divide_up(problem->out_width, kind.m)};
     s.tiles = problem->batch * s.tiles_y * s.tiles_x;
-    const size_t fitting = GROUP_FLOATS / (elements * channels) / strip * strip;
+    const size_t fitting = group_floats() / (elements * channels) / strip * strip;
     const size_t most = smaller(MOST_GROUP_TILES, larger(strip, fitting));
     s.by_outputs = workers > 1 && s.tiles < LEAST_TILES * workers;
     s.group = s.by_outputs ? smaller(s.tiles, most)
@@ -203,7 +206,7 @@ static void multiply_taps(const run_task *task, const product_group *g)
     const size_t out_blocks = blocks_of(task->problem->out_channels);
     for (size_t b = 0; b < g->blocks; b++) {
         const float *taps = task->packed + (g->first + b) * block_floats;
-        for (size_t i = 0; i < g->tiles; i += WINOGRAD_STRIP) {
+        for (size_t i = 0; i < g->tiles; i += task->tiles->strip_tiles) {
             const blan_k_winograd_strip strip = {
                 .taps = taps,
                 .next = g->first + b + 1 < out_blocks ? taps + block_floats : taps,
@@ -214,7 +217,7 @@ static void multiply_taps(const run_task *task, const product_group *g)
                 .products = g->products + (b * g->tiles + i) * BLAN_BLOCK,
                 .product_step = g->product_step,
             };
-            task->tiles->winograd_strip(smaller(WINOGRAD_STRIP, g->tiles - i), &strip);
+            task->tiles->winograd_strip(smaller(task->tiles->strip_tiles, g->tiles - i), &strip);
         }
     }
 }

@@ -87,11 +87,9 @@ typedef struct blan_k_winograd_kernels {
     const double *scale;  /* [lanes]; NULL = 1 */
 } blan_k_winograd_kernels;
 
-/* The products of at most WINOGRAD_STRIP Winograd tiles and one output block from its taps: see tiles/winograd_taps.h. */
-enum { WINOGRAD_STRIP = 4 };
-
+/* The products of at most strip_tiles Winograd tiles and one output block from its taps. */
 typedef struct blan_k_winograd_strip {
-    const float *taps; /* [in_blocks][16 in][9][16 out] */
+    const float *taps; /* [in_blocks][strip_taps * 16][16 out] */
     const float *next; /* those that are wanted after these, as many */
     size_t in_blocks;
     const float *v;    /* [36: window_step apart][in_blocks: block_step apart][tiles][16] */
@@ -113,6 +111,8 @@ typedef struct blan_k_valid_tile {
 typedef struct blan_k_tile_table {
     size_t tile_pixels; /* most pixels that multiply and direct take at once */
     size_t tile_blocks; /* most output blocks */
+    size_t strip_tiles; /* most tiles that winograd_strip takes at once */
+    size_t strip_taps;  /* vectors that it keeps of the nine taps of an input channel */
 
     /* out[b][p][16] = sum over in_blocks and 16 channels of a[ib][p][c] * w[ib][c][b][16]; pixels are adjacent. */
     void (*multiply)(size_t pixels, size_t blocks, float *out, size_t out_block_step, const float *a,
@@ -145,8 +145,8 @@ typedef struct blan_k_tile_table {
     /* Transformed kernels, one vector for each element of the window at u[e * step]. */
     void (*winograd_weights[2])(float *u, size_t step, const blan_k_winograd_kernels *weights);
 
-    /* F(4x4) from taps: see tiles/winograd_taps.h. */
-    void (*winograd_mixed_taps)(float *taps, const blan_k_winograd_kernels *weights);
+    /* F(4x4) from taps: see tiles/winograd_taps.h and winograd_rows.h. */
+    void (*winograd_taps)(float *block, size_t c, const blan_k_winograd_kernels *weights);
     void (*winograd_strip)(size_t tiles, const blan_k_winograd_strip *strip);
 
     /* The stem: `pixels` adjacent outputs (stride 2) of `blocks` output blocks from padded planar rows.

@@ -3,6 +3,7 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 
+#define REGISTER_LANES 8
 #define TILE_PIXELS 6
 #define TILE_BLOCKS 1
 #define OUTER_CHANNELS 4

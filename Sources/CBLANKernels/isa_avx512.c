@@ -4,6 +4,7 @@
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma"))), \
                              apply_to = function)
 
+#define REGISTER_LANES 16
 #define TILE_PIXELS 14
 #define TILE_BLOCKS 2
 #define OUTER_CHANNELS 16

@@ -1,6 +1,7 @@
 /* Tile functions for any x86-64 (SSE2: sixteen 4-float registers). */
 #include "dispatch.h"
 
+#define REGISTER_LANES 4
 #define TILE_PIXELS 2
 #define TILE_BLOCKS 1
 #define OUTER_CHANNELS 2

@@ -1,5 +1,5 @@
 /* The body of isa_portable.c, isa_avx2.c and isa_avx512.c: every tile function, compiled for the including file's
-   target, gathered in the table it names. Before: TILE_PIXELS, TILE_BLOCKS, OUTER_CHANNELS,
+   target, gathered in the table it names. Before: REGISTER_LANES, TILE_PIXELS, TILE_BLOCKS, OUTER_CHANNELS,
    STEM_OUTER_PLANES and TILE_TABLE. */
 #include "tiles/area.h"
 #include "tiles/attention.h"
@@ -17,11 +17,17 @@
 #include "tiles/reconstruction.h"
 #include "tiles/winograd.h"
 #include "tiles/stem.h"
+#if TILE_PIXELS >= 12
 #include "tiles/winograd_taps.h"
+#else
+#include "tiles/winograd_rows.h"
+#endif
 
 const blan_k_tile_table TILE_TABLE = {
     .tile_pixels = TILE_PIXELS,
     .tile_blocks = TILE_BLOCKS,
+    .strip_tiles = WINOGRAD_STRIP,
+    .strip_taps = WINOGRAD_TAPS,
     .multiply = multiply,
     .direct = direct,
     .outer = outer,
@@ -33,7 +39,7 @@ const blan_k_tile_table TILE_TABLE = {
     .winograd_gradient = winograd4_gradient,
     .winograd3_output = winograd3_output,
     .winograd_weights = {winograd2_weights, winograd4_weights},
-    .winograd_mixed_taps = winograd4_mixed_taps,
+    .winograd_taps = winograd4_taps,
     .winograd_strip = winograd4_strip,
     .stem = stem,
     .stem_outer = stem_outer,

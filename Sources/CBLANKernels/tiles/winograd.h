@@ -3,21 +3,21 @@
  * 2016), for one tile of one channel block. Input: B^T d B; output: A^T m A. Each is a pass over rows and one over
  * columns, on a window kept on the stack.
  */
-#include "../vector.h"
+#include "lanes.h"
 
 /* One column or row of B^T d for F(2x2, 3x3). */
-BLAN_INLINE void winograd2_input_line(v16 *restrict out, size_t step, const v16 *restrict d, size_t d_step)
+BLAN_INLINE void winograd2_input_line(vl *restrict out, size_t step, const vl *restrict d, size_t d_step)
 {
-    const v16 d0 = d[0], d1 = d[d_step], d2 = d[2 * d_step], d3 = d[3 * d_step];
+    const vl d0 = d[0], d1 = d[d_step], d2 = d[2 * d_step], d3 = d[3 * d_step];
     out[0] = d0 - d2;
     out[step] = d1 + d2;
     out[2 * step] = d2 - d1;
     out[3 * step] = d1 - d3;
 }
 
-BLAN_INLINE void winograd2_output_line(v16 *restrict out, size_t step, const v16 *restrict m, size_t m_step)
+BLAN_INLINE void winograd2_output_line(vl *restrict out, size_t step, const vl *restrict m, size_t m_step)
 {
-    const v16 m1 = m[m_step], m2 = m[2 * m_step];
+    const vl m1 = m[m_step], m2 = m[2 * m_step];
     out[0] = m[0] + m1 + m2;
     out[step] = m1 - m2 - m[3 * m_step];
 }
@@ -27,12 +27,12 @@ BLAN_INLINE void winograd2_output_line(v16 *restrict out, size_t step, const v16
 #define WINOGRAD_P 0.70710678118654752f
 #define WINOGRAD_Q 1.41421356237309505f
 
-BLAN_INLINE void winograd4_input_line(v16 *restrict out, size_t step, const v16 *restrict d, size_t d_step)
+BLAN_INLINE void winograd4_input_line(vl *restrict out, size_t step, const vl *restrict d, size_t d_step)
 {
-    const v16 d0 = d[0], d1 = d[d_step], d2 = d[2 * d_step], d3 = d[3 * d_step], d4 = d[4 * d_step],
+    const vl d0 = d[0], d1 = d[d_step], d2 = d[2 * d_step], d3 = d[3 * d_step], d4 = d[4 * d_step],
               d5 = d[5 * d_step];
-    const v16 even = d4 - 2 * d2, odd = WINOGRAD_P * (d3 - 2 * d1);
-    const v16 even2 = d4 - 0.5f * d2, odd2 = WINOGRAD_Q * (d3 - 0.5f * d1);
+    const vl even = d4 - 2 * d2, odd = WINOGRAD_P * (d3 - 2 * d1);
+    const vl even2 = d4 - 0.5f * d2, odd2 = WINOGRAD_Q * (d3 - 0.5f * d1);
     out[0] = d0 - 2.5f * d2 + d4;
     out[step] = even + odd;
     out[2 * step] = even - odd;
@@ -45,10 +45,10 @@ BLAN_INLINE void winograd4_input_line(v16 *restrict out, size_t step, const v16 
 #define WINOGRAD_P_FACTOR (-2.0f / 3)
 #define WINOGRAD_Q_FACTOR (1.0f / 6)
 
-BLAN_INLINE void winograd4_output_line(v16 *restrict out, size_t step, const v16 *restrict m, size_t m_step)
+BLAN_INLINE void winograd4_output_line(vl *restrict out, size_t step, const vl *restrict m, size_t m_step)
 {
-    const v16 m1 = m[m_step], m2 = m[2 * m_step], m3 = m[3 * m_step], m4 = m[4 * m_step];
-    const v16 sum = m1 + m2, difference = m1 - m2, sum2 = m3 + m4, difference2 = m3 - m4;
+    const vl m1 = m[m_step], m2 = m[2 * m_step], m3 = m[3 * m_step], m4 = m[4 * m_step];
+    const vl sum = m1 + m2, difference = m1 - m2, sum2 = m3 + m4, difference2 = m3 - m4;
     out[0] = m[0] + WINOGRAD_P_FACTOR * sum + WINOGRAD_Q_FACTOR * sum2;
     out[step] = WINOGRAD_P_FACTOR * WINOGRAD_P * difference + WINOGRAD_Q_FACTOR * WINOGRAD_Q * difference2;
     out[2 * step] = 0.5f * WINOGRAD_P_FACTOR * sum + 2 * WINOGRAD_Q_FACTOR * sum2;
@@ -76,33 +76,33 @@ BLAN_INLINE void winograd_window(const size_t n, float *restrict window, const b
 /* Rows of B^T d B for F(4x4, 3x3), one of the outer two or a pair of the inner four, straight from the window's pixels:
    a whole window would not fit in registers, and loading a pixel again is cheaper than storing halves. Without
    `restrict`, so that the compiler does not keep pixels from one call to the next. */
-BLAN_INLINE void winograd4_store_row(float *v, size_t step, const v16 *row)
+BLAN_INLINE void winograd4_store_row(float *v, size_t step, const vl *row)
 {
-    v16 line[6];
+    vl line[6];
     winograd4_input_line(line, 1, row, 1);
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 6; x++)
-        v16_store(v + x * step, line[x]);
+        vl_store(v + x * step, line[x]);
 }
 
 BLAN_INLINE void winograd4_outer_row(float *v, size_t step, const float *in, size_t row_step)
 {
-    v16 row[6];
+    vl row[6];
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 6; x++)
-        row[x] = v16_load(in + x * BLAN_BLOCK) - 2.5f * v16_load(in + 2 * row_step + x * BLAN_BLOCK) +
-                 v16_load(in + 4 * row_step + x * BLAN_BLOCK);
+        row[x] = vl_load(in + x * BLAN_BLOCK) - 2.5f * vl_load(in + 2 * row_step + x * BLAN_BLOCK) +
+                 vl_load(in + 4 * row_step + x * BLAN_BLOCK);
     winograd4_store_row(v, step, row);
 }
 
 BLAN_INLINE void winograd4_inner_rows(float *v, size_t step, const float *in, size_t row_step, float square,
                                       float factor)
 {
-    v16 sum[6], difference[6];
+    vl sum[6], difference[6];
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 6; x++, in += BLAN_BLOCK) {
-        const v16 even = v16_load(in + 4 * row_step) - square * v16_load(in + 2 * row_step);
-        const v16 odd = factor * (v16_load(in + 3 * row_step) - square * v16_load(in + row_step));
+        const vl even = vl_load(in + 4 * row_step) - square * vl_load(in + 2 * row_step);
+        const vl odd = factor * (vl_load(in + 3 * row_step) - square * vl_load(in + row_step));
         sum[x] = even + odd;
         difference[x] = even - odd;
     }
@@ -128,10 +128,33 @@ static void winograd4_input(float *v, size_t step, const blan_k_winograd_input *
     float window[36 * BLAN_BLOCK] __attribute__((aligned(64)));
     size_t row_step;
     const float *in = winograd_pixels(6, window, input, &row_step);
-    winograd4_outer_row(v, step, in, row_step);
-    winograd4_inner_rows(v + 6 * step, step, in, row_step, 2, WINOGRAD_P);
-    winograd4_inner_rows(v + 18 * step, step, in, row_step, 0.5f, WINOGRAD_Q);
-    winograd4_outer_row(v + 30 * step, step, in + row_step, row_step);
+    for (size_t lane = 0; lane < BLAN_BLOCK; lane += REGISTER_LANES, v += REGISTER_LANES, in += REGISTER_LANES) {
+        winograd4_outer_row(v, step, in, row_step);
+        winograd4_inner_rows(v + 6 * step, step, in, row_step, 2, WINOGRAD_P);
+        winograd4_inner_rows(v + 18 * step, step, in, row_step, 0.5f, WINOGRAD_Q);
+        winograd4_outer_row(v + 30 * step, step, in + row_step, row_step);
+    }
+}
+
+BLAN_INLINE void winograd2_input_lanes(float *v, size_t step, const float *in, size_t row_step)
+{
+    vl half[16];
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 4; x++) {
+        vl column[4];
+#pragma clang loop unroll(full)
+        for (size_t y = 0; y < 4; y++)
+            column[y] = vl_load(in + y * row_step + x * BLAN_BLOCK);
+        winograd2_input_line(half + x, 4, column, 1);
+    }
+#pragma clang loop unroll(full)
+    for (size_t y = 0; y < 4; y++) {
+        vl line[4];
+        winograd2_input_line(line, 1, half + y * 4, 1);
+#pragma clang loop unroll(full)
+        for (size_t x = 0; x < 4; x++)
+            vl_store(v + (y * 4 + x) * step, line[x]);
+    }
 }
 
 static void winograd2_input(float *v, size_t step, const blan_k_winograd_input *input)
@@ -139,103 +162,97 @@ static void winograd2_input(float *v, size_t step, const blan_k_winograd_input *
     float window[16 * BLAN_BLOCK] __attribute__((aligned(64)));
     size_t row_step;
     const float *in = winograd_pixels(4, window, input, &row_step);
-    v16 half[16];
-#pragma clang loop unroll(full)
-    for (size_t x = 0; x < 4; x++) {
-        v16 column[4];
-#pragma clang loop unroll(full)
-        for (size_t y = 0; y < 4; y++)
-            column[y] = v16_load(in + y * row_step + x * BLAN_BLOCK);
-        winograd2_input_line(half + x, 4, column, 1);
-    }
-#pragma clang loop unroll(full)
-    for (size_t y = 0; y < 4; y++) {
-        v16 line[4];
-        winograd2_input_line(line, 1, half + y * 4, 1);
-#pragma clang loop unroll(full)
-        for (size_t x = 0; x < 4; x++)
-            v16_store(v + (y * 4 + x) * step, line[x]);
-    }
+    for (size_t lane = 0; lane < BLAN_BLOCK; lane += REGISTER_LANES)
+        winograd2_input_lanes(v + lane, step, in + lane, row_step);
 }
 
-/* Adds what the convolution adds to `columns` outputs of row y of a tile and writes them. */
+/* Adds what the convolution adds to `columns` outputs of row y of a tile and writes them: lanes from `lane` on. */
 BLAN_INLINE void winograd_store_row(const size_t columns, size_t y, const blan_k_winograd_output *output,
-                                    const v16 *line)
+                                    size_t lane, const vl *line)
 {
-    const size_t offset = y * output->row_step;
-    const v16 bias = output->bias != NULL ? v16_load(output->bias) : v16_splat(0);
-    v16 value[4];
+    const size_t offset = y * output->row_step + lane;
+    const vl bias = output->bias != NULL ? vl_load(output->bias + lane) : vl_zero();
+    vl value[4];
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < columns; x++)
         value[x] = line[x] + bias;
     if (output->residual != NULL) {
 #pragma clang loop unroll(full)
         for (size_t x = 0; x < columns; x++)
-            value[x] += v16_load(output->residual + offset + x * BLAN_BLOCK);
+            value[x] += vl_load(output->residual + offset + x * BLAN_BLOCK);
     }
     if (output->accumulate) {
 #pragma clang loop unroll(full)
         for (size_t x = 0; x < columns; x++)
-            value[x] += v16_load(output->out + offset + x * BLAN_BLOCK);
+            value[x] += vl_load(output->out + offset + x * BLAN_BLOCK);
     }
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < columns; x++)
-        v16_store(output->out + offset + x * BLAN_BLOCK, output->relu ? v16_relu(value[x]) : value[x]);
+        vl_store(output->out + offset + x * BLAN_BLOCK, output->relu ? vl_relu(value[x]) : value[x]);
 }
 
 /* The same for a row of a tile that may reach over the map's edge. */
-BLAN_INLINE void winograd_store_outputs(const size_t m, size_t y, const blan_k_winograd_output *output, const v16 *line)
+BLAN_INLINE void winograd_store_outputs(const size_t m, size_t y, const blan_k_winograd_output *output, size_t lane,
+                                        const vl *line)
 {
     if (y >= output->rows)
         return;
     if (output->columns >= m)
-        winograd_store_row(m, y, output, line);
+        winograd_store_row(m, y, output, lane, line);
     else if (m > 2 && output->columns == 3)
-        winograd_store_row(3, y, output, line);
+        winograd_store_row(3, y, output, lane, line);
     else if (m > 2 && output->columns == 2)
-        winograd_store_row(2, y, output, line);
+        winograd_store_row(2, y, output, lane, line);
     else
-        winograd_store_row(1, y, output, line);
+        winograd_store_row(1, y, output, lane, line);
 }
 
-static void winograd2_output(const blan_k_winograd_output *output, const float *m_tile, size_t step)
+BLAN_INLINE void winograd2_output_lanes(const blan_k_winograd_output *output, size_t lane, const float *m_tile,
+                                        size_t step)
 {
-    v16 half[8];
+    vl half[8];
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 4; x++) {
-        v16 column[4];
+        vl column[4];
 #pragma clang loop unroll(full)
         for (size_t y = 0; y < 4; y++)
-            column[y] = v16_load(m_tile + (y * 4 + x) * step);
+            column[y] = vl_load(m_tile + (y * 4 + x) * step);
         winograd2_output_line(half + x, 4, column, 1);
     }
 #pragma clang loop unroll(full)
     for (size_t y = 0; y < 2; y++) {
-        v16 line[2];
+        vl line[2];
         winograd2_output_line(line, 1, half + y * 4, 1);
-        winograd_store_outputs(2, y, output, line);
+        winograd_store_outputs(2, y, output, lane, line);
     }
 }
 
-/* Row y of m A. */
-BLAN_INLINE void winograd4_product_row(v16 *row, const float *m_tile, size_t step, size_t y)
+static void winograd2_output(const blan_k_winograd_output *output, const float *m_tile, size_t step)
 {
-    v16 products[6];
+    for (size_t lane = 0; lane < BLAN_BLOCK; lane += REGISTER_LANES)
+        winograd2_output_lanes(output, lane, m_tile + lane, step);
+}
+
+/* Row y of m A. */
+BLAN_INLINE void winograd4_product_row(vl *row, const float *m_tile, size_t step, size_t y)
+{
+    vl products[6];
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 6; x++)
-        products[x] = v16_load(m_tile + (6 * y + x) * step);
+        products[x] = vl_load(m_tile + (6 * y + x) * step);
     winograd4_output_line(row, 1, products, 1);
 }
 
 /* The rows are added up as they come: sixteen sums and two rows fit in AVX-512's registers. */
-static void winograd4_output(const blan_k_winograd_output *output, const float *m_tile, size_t step)
+BLAN_INLINE void winograd4_output_lanes(const blan_k_winograd_output *output, size_t lane, const float *m_tile,
+                                        size_t step)
 {
-    v16 out[4][4], row[4], other[4];
+    vl out[4][4], row[4], other[4];
     winograd4_product_row(row, m_tile, step, 1);
     winograd4_product_row(other, m_tile, step, 2);
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 4; x++) {
-        const v16 sum = WINOGRAD_P_FACTOR * (row[x] + other[x]), difference = row[x] - other[x];
+        const vl sum = WINOGRAD_P_FACTOR * (row[x] + other[x]), difference = row[x] - other[x];
         out[0][x] = sum;
         out[1][x] = WINOGRAD_P_FACTOR * WINOGRAD_P * difference;
         out[2][x] = 0.5f * sum;
@@ -245,7 +262,7 @@ static void winograd4_output(const blan_k_winograd_output *output, const float *
     winograd4_product_row(other, m_tile, step, 4);
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 4; x++) {
-        const v16 sum = row[x] + other[x], difference = row[x] - other[x];
+        const vl sum = row[x] + other[x], difference = row[x] - other[x];
         out[0][x] += WINOGRAD_Q_FACTOR * sum;
         out[1][x] += WINOGRAD_Q_FACTOR * WINOGRAD_Q * difference;
         out[2][x] += 2 * WINOGRAD_Q_FACTOR * sum;
@@ -260,7 +277,13 @@ static void winograd4_output(const blan_k_winograd_output *output, const float *
     }
 #pragma clang loop unroll(full)
     for (size_t y = 0; y < 4; y++)
-        winograd_store_outputs(4, y, output, out[y]);
+        winograd_store_outputs(4, y, output, lane, out[y]);
+}
+
+static void winograd4_output(const blan_k_winograd_output *output, const float *m_tile, size_t step)
+{
+    for (size_t lane = 0; lane < BLAN_BLOCK; lane += REGISTER_LANES)
+        winograd4_output_lanes(output, lane, m_tile + lane, step);
 }
 
 /* ---- weights ----
@@ -339,11 +362,11 @@ static void winograd4_weights(float *u, size_t step, const blan_k_winograd_kerne
 
 /* One column or row of G g for kernels of four taps, F(3x3, 4x4) on the same points: the output gradient's side of the
    weight gradient. */
-BLAN_INLINE void winograd4_gradient_line(v16 *restrict out, size_t step, const v16 *restrict g, size_t g_step)
+BLAN_INLINE void winograd4_gradient_line(vl *restrict out, size_t step, const vl *restrict g, size_t g_step)
 {
-    const v16 g0 = g[0], g1 = g[g_step], g2 = g[2 * g_step], g3 = g[3 * g_step];
-    const v16 even = (-2.0f / 3) * (g0 + 0.5f * g2), odd = (-2.0f / 3 * WINOGRAD_P) * (g1 + 0.5f * g3);
-    const v16 even2 = (1.0f / 6) * (g0 + 2 * g2), odd2 = (1.0f / 6 * WINOGRAD_Q) * (g1 + 2 * g3);
+    const vl g0 = g[0], g1 = g[g_step], g2 = g[2 * g_step], g3 = g[3 * g_step];
+    const vl even = (-2.0f / 3) * (g0 + 0.5f * g2), odd = (-2.0f / 3 * WINOGRAD_P) * (g1 + 0.5f * g3);
+    const vl even2 = (1.0f / 6) * (g0 + 2 * g2), odd2 = (1.0f / 6 * WINOGRAD_Q) * (g1 + 2 * g3);
     out[0] = g0;
     out[step] = even + odd;
     out[2 * step] = even - odd;
@@ -352,61 +375,95 @@ BLAN_INLINE void winograd4_gradient_line(v16 *restrict out, size_t step, const v
     out[5 * step] = g3;
 }
 
-/* v[e * step]: a 4x4 tile of the output gradient, of which `rows` x `columns` lie inside the map, transformed. */
-static void winograd4_gradient(float *restrict v, size_t step, const float *restrict gradient, size_t row_step,
-                               size_t rows, size_t columns)
+BLAN_INLINE void winograd4_gradient_lanes(float *restrict v, size_t step, const float *restrict gradient,
+                                          size_t row_step, size_t rows, size_t columns)
 {
-    v16 window[16], half[24];
+    vl window[16], half[24];
 #pragma clang loop unroll(full)
     for (size_t y = 0; y < 4; y++)
 #pragma clang loop unroll(full)
         for (size_t x = 0; x < 4; x++)
-            window[y * 4 + x] = y < rows && x < columns ? v16_load(gradient + y * row_step + x * BLAN_BLOCK)
-                                                        : v16_splat(0);
+            window[y * 4 + x] = y < rows && x < columns ? vl_load(gradient + y * row_step + x * BLAN_BLOCK)
+                                                        : vl_zero();
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 4; x++)
         winograd4_gradient_line(half + x, 4, window + x, 4);
 #pragma clang loop unroll(full)
     for (size_t y = 0; y < 6; y++) {
-        v16 line[6];
+        vl line[6];
         winograd4_gradient_line(line, 1, half + y * 4, 1);
 #pragma clang loop unroll(full)
         for (size_t x = 0; x < 6; x++)
-            v16_store(v + (y * 6 + x) * step, line[x]);
+            vl_store(v + (y * 6 + x) * step, line[x]);
     }
 }
 
-/* One column or row of A^T m for three outputs. */
-BLAN_INLINE void winograd3_output_line(v16 *restrict out, size_t step, const v16 *restrict m, size_t m_step)
+/* v[e * step]: a 4x4 tile of the output gradient, of which `rows` x `columns` lie inside the map, transformed. */
+static void winograd4_gradient(float *v, size_t step, const float *gradient, size_t row_step, size_t rows,
+                               size_t columns)
 {
-    const v16 m1 = m[m_step], m2 = m[2 * m_step], m3 = m[3 * m_step], m4 = m[4 * m_step];
+    for (size_t lane = 0; lane < BLAN_BLOCK; lane += REGISTER_LANES)
+        winograd4_gradient_lanes(v + lane, step, gradient + lane, row_step, rows, columns);
+}
+
+/* One column or row of A^T m for three outputs. */
+BLAN_INLINE void winograd3_output_line(vl *restrict out, size_t step, const vl *restrict m, size_t m_step)
+{
+    const vl m1 = m[m_step], m2 = m[2 * m_step], m3 = m[3 * m_step], m4 = m[4 * m_step];
     out[0] = m[0] + (m1 + m2) + (m3 + m4);
     out[step] = WINOGRAD_P * (m1 - m2) + WINOGRAD_Q * (m3 - m4);
     out[2 * step] = 0.5f * (m1 + m2) + 2 * (m3 + m4) + m[5 * m_step];
 }
 
+/* Row y of m A, summed over chunks. */
+BLAN_INLINE void winograd3_product_row(vl *row, const float *m, size_t step, size_t y, size_t chunks, size_t chunk_step)
+{
+    vl products[6];
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 6; x++)
+        products[x] = vl_load(m + (6 * y + x) * step);
+    for (size_t chunk = 1; chunk < chunks; chunk++)
+#pragma clang loop unroll(full)
+        for (size_t x = 0; x < 6; x++)
+            products[x] += vl_load(m + chunk * chunk_step + (6 * y + x) * step);
+    winograd3_output_line(row, 1, products, 1);
+}
+
+BLAN_INLINE void winograd3_output_lanes(float *restrict out, size_t row_step, const float *restrict m, size_t step,
+                                        size_t chunks, size_t chunk_step)
+{
+    vl sums[3][3], row[3], other[3];
+    winograd3_product_row(row, m, step, 1, chunks, chunk_step);
+    winograd3_product_row(other, m, step, 2, chunks, chunk_step);
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 3; x++) {
+        sums[0][x] = row[x] + other[x];
+        sums[1][x] = WINOGRAD_P * (row[x] - other[x]);
+        sums[2][x] = 0.5f * sums[0][x];
+    }
+    winograd3_product_row(row, m, step, 3, chunks, chunk_step);
+    winograd3_product_row(other, m, step, 4, chunks, chunk_step);
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 3; x++) {
+        const vl sum = row[x] + other[x];
+        sums[0][x] += sum;
+        sums[1][x] += WINOGRAD_Q * (row[x] - other[x]);
+        sums[2][x] += 2 * sum;
+    }
+    winograd3_product_row(row, m, step, 0, chunks, chunk_step);
+    winograd3_product_row(other, m, step, 5, chunks, chunk_step);
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < 3; x++) {
+        vl_store(out + x * BLAN_BLOCK, sums[0][x] + row[x]);
+        vl_store(out + row_step + x * BLAN_BLOCK, sums[1][x]);
+        vl_store(out + 2 * row_step + x * BLAN_BLOCK, sums[2][x] + other[x]);
+    }
+}
+
 /* The 3x3 results of F(3x3, 4x4), rows `row_step` apart, that the products m[e * step] stand for, summed over chunks: the
    taps of a weight gradient, or outputs of the stem. */
-static void winograd3_output(float *restrict out, size_t row_step, const float *restrict m, size_t step,
-                             size_t chunks, size_t chunk_step)
+static void winograd3_output(float *out, size_t row_step, const float *m, size_t step, size_t chunks, size_t chunk_step)
 {
-    v16 half[18];
-#pragma clang loop unroll(full)
-    for (size_t x = 0; x < 6; x++) {
-        v16 column[6];
-        for (size_t y = 0; y < 6; y++) {
-            column[y] = v16_load(m + (y * 6 + x) * step);
-            for (size_t chunk = 1; chunk < chunks; chunk++)
-                column[y] += v16_load(m + chunk * chunk_step + (y * 6 + x) * step);
-        }
-        winograd3_output_line(half + x, 6, column, 1);
-    }
-#pragma clang loop unroll(full)
-    for (size_t y = 0; y < 3; y++) {
-        v16 line[3];
-        winograd3_output_line(line, 1, half + y * 6, 1);
-#pragma clang loop unroll(full)
-        for (size_t x = 0; x < 3; x++)
-            v16_store(out + y * row_step + x * BLAN_BLOCK, line[x]);
-    }
+    for (size_t lane = 0; lane < BLAN_BLOCK; lane += REGISTER_LANES)
+        winograd3_output_lanes(out + lane, row_step, m + lane, step, chunks, chunk_step);
 }

@@ -14,8 +14,10 @@ BLAN_INLINE void winograd4_mix_line(v16d *restrict out, size_t step, const v16d 
     out[2 * step] = 0.5 * g[2 * g_step];
 }
 
-/* taps[9][16]. */
-static void winograd4_mixed_taps(float *taps, const blan_k_winograd_kernels *weights)
+enum { WINOGRAD_TAPS = 9, WINOGRAD_STRIP = 4 };
+
+/* The taps of input channel `c` of a block, which is [16 in][9][16 out]. */
+static void winograd4_taps(float *block, size_t c, const blan_k_winograd_kernels *weights)
 {
     v16d g[9], half[9], mixed[9];
     winograd_collect(g, weights);
@@ -24,7 +26,7 @@ static void winograd4_mixed_taps(float *taps, const blan_k_winograd_kernels *wei
     for (size_t i = 0; i < 3; i++)
         winograd4_mix_line(mixed + 3 * i, 1, half + 3 * i, 1);
     for (size_t tap = 0; tap < 9; tap++)
-        v16_store(taps + tap * BLAN_BLOCK, __builtin_convertvector(mixed[tap], v16));
+        v16_store(block + (c * WINOGRAD_TAPS + tap) * BLAN_BLOCK, __builtin_convertvector(mixed[tap], v16));
 }
 
 /* One column or row of G g from mixed taps, by sums alone: where a CPU adds beside it multiplies, they cost next to
@@ -65,7 +67,7 @@ enum { SUMMED_BLOCKS = 2 };
 BLAN_INLINE void winograd4_taps_row(const size_t y, const size_t tiles, const blan_k_winograd_strip *strip,
                                     size_t first, size_t blocks)
 {
-    v16 acc[6][WINOGRAD_STRIP];
+    v16 acc[6][4];
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 6; x++)
 #pragma clang loop unroll(full)
@@ -112,7 +114,6 @@ BLAN_INLINE void winograd4_strip_tiles(const size_t tiles, const blan_k_winograd
 
 static void winograd4_strip(size_t tiles, const blan_k_winograd_strip *strip)
 {
-#if TILE_PIXELS >= 12
     switch (tiles) {
     case 1: winograd4_strip_tiles(1, strip); break;
     case 2: winograd4_strip_tiles(2, strip); break;
@@ -120,13 +121,4 @@ static void winograd4_strip(size_t tiles, const blan_k_winograd_strip *strip)
     case 4: winograd4_strip_tiles(4, strip); break;
     default: break;
     }
-#else
-    /* There are no registers for more: a tile at a time. */
-    for (size_t t = 0; t < tiles; t++) {
-        blan_k_winograd_strip one = *strip;
-        one.v += t * BLAN_BLOCK;
-        one.products += t * BLAN_BLOCK;
-        winograd4_strip_tiles(1, &one);
-    }
-#endif
 }
