@@ -12,12 +12,16 @@ BLAN_INLINE void direct_tile(const size_t pixels, const size_t blocks, const bla
 #pragma clang loop unroll(full)
         for (size_t p = 0; p < pixels; p++)
             acc[b][p] = sums[b][p] = v16_splat(0);
-    size_t summed = 0;
+    size_t part = 0;
     for (size_t entry = 0; entry < tile->entries; entry++) {
         const blan_k_direct_entry *e = &tile->entry[entry];
         const float *in = e->pixels, *restrict w = packed + e->weights * blocks;
-        for (size_t ib = e->in_blocks; ib > 0; ib--, in += e->block_step) {
-            if (++summed % BLAN_SUMMED_BLOCKS == 0) {
+        /* Which blocks make a partial sum follows from their place among the weights, not from the entries that are
+           there: pixels may meet the same numbers in different company. */
+        size_t block = e->weights / (BLAN_BLOCK * BLAN_BLOCK);
+        for (size_t ib = e->in_blocks; ib > 0; ib--, in += e->block_step, block++) {
+            if (block / BLAN_SUMMED_BLOCKS != part) {
+                part = block / BLAN_SUMMED_BLOCKS;
 #pragma clang loop unroll(full)
                 for (size_t b = 0; b < blocks; b++)
 #pragma clang loop unroll(full)
