@@ -110,6 +110,7 @@ extension blan_k_conv_method {
     case BLAN_K_CONV_WINOGRAD2: return "F(2x2)"
     case BLAN_K_CONV_WINOGRAD4: return "F(4x4)"
     case BLAN_K_CONV_WINOGRAD4_TAPS: return "F(4x4) from taps"
+    case BLAN_K_CONV_WINOGRAD4_STRIDED: return "F(4x4) of stride 2"
     default: return "direct"
     }
   }

@@ -61,7 +61,8 @@ conv_problem blan_k_conv_backward_problem(const blan_k_conv_shape *shape, size_t
 
 static winograd_kind kind_of(blan_k_conv_method method)
 {
-    return (winograd_kind){method == BLAN_K_CONV_WINOGRAD2 ? 2 : 4, method == BLAN_K_CONV_WINOGRAD4_TAPS};
+    return (winograd_kind){method == BLAN_K_CONV_WINOGRAD2 ? 2 : 4, method == BLAN_K_CONV_WINOGRAD4_TAPS,
+                           method == BLAN_K_CONV_WINOGRAD4_STRIDED ? 2 : 1};
 }
 
 /* Measured (docs/performance.md): over a few tiles the transformed weights of F(4x4) cost more bandwidth than its
@@ -69,16 +70,19 @@ static winograd_kind kind_of(blan_k_conv_method method)
    products' time and a quarter of the memory; with sixteen, half of the memory, and half as much again of the time. Below
    2 x 2 tiles most of a tile is wasted. By one image, whatever the batch: what is computed of an image must not depend
    on its company, nor on how a batch is divided among processes. */
-enum { MOST_TAPS_TILES = 16, MOST_ROWS_TILES = 4, LEAST_ROWS_CHANNELS = 256 };
+enum { MOST_TAPS_TILES = 16, MOST_ROWS_TILES = 4, LEAST_ROWS_CHANNELS = 256, LEAST_STRIDED_TILES = 4 };
 
 static blan_k_conv_method choose(const conv_problem *problem)
 {
-    if (problem->kernel != 3 || problem->stride != 1 || problem->padding != 1 || problem->transposed)
+    if (problem->kernel != 3 || problem->stride > 2 || problem->padding != 1 || problem->transposed)
         return BLAN_K_CONV_DIRECT;
     const size_t side = smaller(problem->out_height, problem->out_width);
     if (side <= 2 || problem->out_channels < BLAN_BLOCK)
         return BLAN_K_CONV_DIRECT;
     const size_t tiles = divide_up(problem->out_height, 4) * divide_up(problem->out_width, 4);
+    if (problem->stride == 2)
+        return tiles >= LEAST_STRIDED_TILES && blan_k_isa_current() != BLAN_K_ISA_AVX512 ? BLAN_K_CONV_WINOGRAD4_STRIDED
+                                                                                         : BLAN_K_CONV_DIRECT;
     if (tiles <= MOST_TAPS_TILES && blan_k_isa_current() == BLAN_K_ISA_AVX512)
         return BLAN_K_CONV_WINOGRAD4_TAPS;
     if (tiles <= MOST_ROWS_TILES && problem->out_channels >= LEAST_ROWS_CHANNELS)

@@ -109,10 +109,11 @@ size_t blan_k_direct_workspace_count(const conv_problem *problem, int threads);
 void blan_k_direct_run(const conv_problem *problem, const conv_epilogue *epilogue, const float *packed,
                        float *workspace, int threads);
 
-/* F(m x m, 3x3) with m = 2 or 4, its weights packed transformed or as taps. */
+/* F(m x m, 3x3) with m = 2 or 4, its weights packed transformed or as taps; of stride 2 with m = 4, transformed. */
 typedef struct winograd_kind {
     size_t m;
     bool taps;
+    size_t stride;
 } winograd_kind;
 
 size_t blan_k_winograd_packed_count(const conv_problem *problem, winograd_kind kind);

@@ -1,5 +1,5 @@
 /*
- * Winograd convolution for 3x3 kernels at stride 1 (Lavin and Gray 2016): windows of (m + 2)^2 pixels are transformed,
+ * Winograd convolution for 3x3 kernels (Lavin and Gray 2016): windows of (m + 2)^2 pixels are transformed,
  * multiplied with transformed weights as (m + 2)^2 matrix products, and transformed back to m x m outputs.
  *
  * Tiles, taken in order over the whole batch, are worked on in groups small enough that a group's transformed windows
@@ -21,12 +21,17 @@ enum {
     LEAST_TILES = 10, /* a thread's share below which to read all weights costs more than to make V of all tiles */
 };
 
-static size_t window_elements(size_t m) { return (m + 2) * (m + 2); }
+/* Elements of a window, and those whose weights differ. */
+static size_t window_elements(winograd_kind kind) { return kind.stride == 2 ? 81 : (kind.m + 2) * (kind.m + 2); }
+static size_t weight_elements(winograd_kind kind) { return (kind.m + 2) * (kind.m + 2); }
+
+/* Where the table has the kind's transforms. */
+static size_t transforms_of(winograd_kind kind) { return kind.stride == 2 ? 2 : kind.m / 4; }
 
 /* Floats of packed weights for each output block. */
 static size_t block_weights(const conv_problem *problem, winograd_kind kind)
 {
-    return in_blocks_total(problem) * (kind.taps ? blan_k_tiles()->strip_taps : window_elements(kind.m)) * BLAN_BLOCK * BLAN_BLOCK;
+    return in_blocks_total(problem) * (kind.taps ? blan_k_tiles()->strip_taps : weight_elements(kind)) * BLAN_BLOCK * BLAN_BLOCK;
 }
 
 size_t blan_k_winograd_packed_count(const conv_problem *problem, winograd_kind kind)
@@ -78,7 +83,7 @@ static void pack_block(void *context, size_t index, size_t worker)
             if (task->kind.taps)
                 task->tiles->winograd_taps(packed, c, &weights);
             else
-                task->tiles->winograd_weights[task->kind.m / 4](packed + c * channel_floats + b * BLAN_BLOCK,
+                task->tiles->winograd_weights[transforms_of(task->kind)](packed + c * channel_floats + b * BLAN_BLOCK,
                                                                 element_floats, &weights);
         }
 }
@@ -108,7 +113,7 @@ static schedule plan(const conv_problem *problem, winograd_kind kind, int thread
 {
     const size_t tile_blocks = blan_k_tiles()->tile_blocks;
     const size_t strip = kind.taps ? blan_k_tiles()->strip_tiles : blan_k_tiles()->tile_pixels;
-    const size_t elements = window_elements(kind.m), in_blocks = in_blocks_total(problem);
+    const size_t elements = window_elements(kind), in_blocks = in_blocks_total(problem);
     const size_t channels = in_blocks * BLAN_BLOCK;
     const size_t workers = (size_t)(threads < 1 ? 1 : threads);
     schedule s = {.tiles_y = divide_up(problem->out_height, kind.m), .tiles_x = divide_up(problem->out_width, kind.m)};
@@ -163,14 +168,14 @@ static void transform_windows(const run_task *task, size_t group, size_t block, 
         const blan_k_winograd_input window = {
             .plane = input->data + (at.image * blocks_of(input->channels) + local) * height * width * BLAN_BLOCK,
             .plane_width = width,
-            .y = (ptrdiff_t)at.y - 1,
-            .x = (ptrdiff_t)at.x - 1,
+            .y = (ptrdiff_t)(at.y * task->kind.stride) - 1,
+            .x = (ptrdiff_t)(at.x * task->kind.stride) - 1,
             .height = problem->in_height,
             .width = problem->in_width,
             .shift = shift,
         };
-        task->tiles->winograd_input[task->kind.m / 4](v + (block * tiles + i) * BLAN_BLOCK,
-                                                      element_step(in_blocks * tiles), &window);
+        task->tiles->winograd_input[transforms_of(task->kind)](v + (block * tiles + i) * BLAN_BLOCK,
+                                                               element_step(in_blocks * tiles), &window);
     }
 }
 
@@ -183,6 +188,12 @@ typedef struct product_group {
     size_t product_step;
 } product_group;
 
+/* The number of the weights that element `e` of a window is multiplied by: see tiles/winograd_strided.h. */
+static size_t weights_of(winograd_kind kind, size_t e)
+{
+    return kind.stride == 2 ? smaller(e / 9, 5) * 6 + smaller(e % 9, 5) : e;
+}
+
 /* The products from transformed weights. */
 static void multiply_transformed(const run_task *task, const product_group *g)
 {
@@ -191,12 +202,12 @@ static void multiply_transformed(const run_task *task, const product_group *g)
     const float *weights = task->packed + g->first * block_weights(task->problem, task->kind);
     /* Strips of equal length: a last one of few tiles would read all weights for little. */
     const size_t strip = divide_up(g->tiles, divide_up(g->tiles, task->tiles->tile_pixels));
-    for (size_t e = 0; e < window_elements(task->kind.m); e++)
+    for (size_t e = 0; e < window_elements(task->kind); e++)
         for (size_t i = 0; i < g->tiles; i += strip)
             task->tiles->multiply(smaller(strip, g->tiles - i), g->blocks,
                                   g->products + e * g->product_step + i * BLAN_BLOCK, block_step,
                                   g->v + e * window_step + i * BLAN_BLOCK, block_step, in_blocks,
-                                  weights + e * element_weights);
+                                  weights + weights_of(task->kind, e) * element_weights);
 }
 
 /* The products from taps. */
@@ -252,7 +263,7 @@ static void multiply_and_transform(const run_task *task, size_t group, size_t ou
                 .relu = epilogue->relu,
                 .accumulate = epilogue->accumulate,
             };
-            task->tiles->winograd_output[m / 4](&output, products + (b * tiles + i) * BLAN_BLOCK, product_step);
+            task->tiles->winograd_output[transforms_of(task->kind)](&output, products + (b * tiles + i) * BLAN_BLOCK, product_step);
         }
 }
 

@@ -16,6 +16,7 @@
 #include "tiles/pooling.h"
 #include "tiles/reconstruction.h"
 #include "tiles/winograd.h"
+#include "tiles/winograd_strided.h"
 #include "tiles/stem.h"
 #if TILE_PIXELS >= 12
 #include "tiles/winograd_taps.h"
@@ -34,11 +35,11 @@ const blan_k_tile_table TILE_TABLE = {
     .collect = collect,
     .sum_locations = sum_locations,
     .sum_cells = sum_cells,
-    .winograd_input = {winograd2_input, winograd4_input},
-    .winograd_output = {winograd2_output, winograd4_output},
+    .winograd_input = {winograd2_input, winograd4_input, strided_input},
+    .winograd_output = {winograd2_output, winograd4_output, strided_output},
     .winograd_gradient = winograd4_gradient,
     .winograd3_output = winograd3_output,
-    .winograd_weights = {winograd2_weights, winograd4_weights},
+    .winograd_weights = {winograd2_weights, winograd4_weights, strided_weights},
     .winograd_taps = winograd4_taps,
     .winograd_strip = winograd4_strip,
     .stem = stem,

@@ -24,10 +24,16 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
       out_channels: outputs, kernel: kernel, stride: stride, padding: padding)
   }
 
+  /// Of the convolution and of its gradients.
   var methods: [blan_k_conv_method] {
     let winograd = kernel == 3 && stride == 1 && padding == 1
     return [BLAN_K_CONV_DIRECT]
       + (winograd ? [BLAN_K_CONV_WINOGRAD2, BLAN_K_CONV_WINOGRAD4, BLAN_K_CONV_WINOGRAD4_TAPS] : [])
+  }
+
+  /// Of the convolution.
+  var forwardMethods: [blan_k_conv_method] {
+    methods + (kernel == 3 && stride == 2 && padding == 1 ? [BLAN_K_CONV_WINOGRAD4_STRIDED] : [])
   }
 
   /// Rounding grows with the number of terms; F(4x4) multiplies it by the size of its transforms' coefficients.
@@ -50,6 +56,7 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
     ConvolutionCase(batch: 2, inputs: (12, 20), upsample: (2, 1), height: 6, width: 6, outputs: 16),
     ConvolutionCase(batch: 2, inputs: (16, 0), height: 9, width: 8, outputs: 40, stride: 2),
     ConvolutionCase(inputs: (32, 0), height: 16, width: 16, outputs: 32, stride: 2),
+    ConvolutionCase(batch: 2, inputs: (72, 0), height: 27, width: 24, outputs: 40, stride: 2),
     ConvolutionCase(batch: 2, inputs: (16, 0), height: 16, width: 12, outputs: 8, kernel: 5, stride: 4, padding: 2),
     ConvolutionCase(inputs: (16, 0), height: 14, width: 14, outputs: 16, kernel: 5, stride: 4, padding: 2),
     ConvolutionCase(batch: 2, inputs: (36, 0), height: 5, width: 7, outputs: 20, kernel: 1, padding: 0),
@@ -79,7 +86,7 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
         &shape, expected.pointer, in0.pointer, in1.pointer, weights.pointer, scale.pointer, biasPointer,
         residualPointer, relu)
       try onEveryInstructionSet { isa in
-        for method in c.methods {
+        for method in c.forwardMethods {
           var first: [Float]?
           for threads in [1, 2, 5] as [Int32] {
             let packed = try AlignedBuffer<Float>(count: blan_k_conv_packed_count(&shape, method))
@@ -209,14 +216,15 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
     try compare("d_bias", dBias, bias.buffer, spread(c.outputs))
   }
 
-  @Test func anImageDoesNotDependOnItsBatch() throws {
-    let one = ConvolutionCase(inputs: (32, 0), height: 9, width: 9, outputs: 32)
+  @Test(arguments: [1, 2]) func anImageDoesNotDependOnItsBatch(stride: Int) throws {
+    let one = ConvolutionCase(inputs: (32, 0), height: 9, width: 9, outputs: 32, stride: stride)
+    let side = stride == 1 ? 9 : 5
     var noise = Noise(4)
     let weights = try AlignedBuffer<Float>(count: 32 * 32 * 9)
     noise.fill(weights)
     let map = try BlockedMap(TensorShape(32, 9, 9), batch: 4, noise: &noise)
     try onEveryInstructionSet { isa in
-      for method in one.methods {
+      for method in one.forwardMethods {
         func run(batch: Int, at image: Int) throws -> [Float] {
           var c = one
           c.batch = batch
@@ -224,10 +232,10 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
           let packed = try AlignedBuffer<Float>(count: blan_k_conv_packed_count(&shape, method))
           blan_k_conv_pack(&shape, method, weights.pointer, nil, packed.pointer, 1)
           let workspace = try poisoned(blan_k_conv_workspace_count(&shape, method, 2))
-          let out = try BlockedMap(TensorShape(32, 9, 9), batch: batch)
-          let stride = map.shape.blockedCount
+          let out = try BlockedMap(TensorShape(32, side, side), batch: batch)
+          let imageFloats = map.shape.blockedCount
           blan_k_conv_forward(
-            &shape, method, out.pointer, map.pointer + image * stride, nil, packed.pointer, nil, nil, false,
+            &shape, method, out.pointer, map.pointer + image * imageFloats, nil, packed.pointer, nil, nil, false,
             workspace.pointer, 2)
           return Array(out.buffer.elements)
         }

@@ -117,7 +117,7 @@ static totals run(direction what, int threads, size_t batch, const char *forced,
                                          : 2.0 * (double)(s.batch * s.out_channels * blan_k_conv_out_height(&s) *
                                                           blan_k_conv_out_width(&s) *
                                                           (s.in_channels[0] + s.in_channels[1]) * s.kernel * s.kernel);
-        static const char *const names[] = {"direct", "F(2x2)", "F(4x4)", "taps"};
+        static const char *const names[] = {"direct", "F(2x2)", "F(4x4)", "taps", "strided"};
         if (!quiet)
             printf("%-24s %5zu %-7s %8.3f %8.3f %9.0f %6.0f%%\n", layers[i].name, layers[i].times,
                    what == WEIGHTS ? "-" : names[method], median * 1e3 / (double)batch, least * 1e3 / (double)batch,

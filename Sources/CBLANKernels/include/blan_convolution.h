@@ -29,7 +29,9 @@ typedef enum blan_k_conv_method {
     BLAN_K_CONV_DIRECT,        /* implicit matrix product through a table of pixel pointers: any shape */
     BLAN_K_CONV_WINOGRAD2,     /* F(2x2, 3x3): 3x3, stride 1, padding 1 */
     BLAN_K_CONV_WINOGRAD4,     /* F(4x4, 3x3): the same */
-    BLAN_K_CONV_WINOGRAD4_TAPS /* F(4x4, 3x3), its weights packed as they are and transformed while they are read */
+    BLAN_K_CONV_WINOGRAD4_TAPS, /* F(4x4, 3x3), its weights packed as they are or half-transformed, and transformed
+                                   while they are read */
+    BLAN_K_CONV_WINOGRAD4_STRIDED /* F(4x4) for 3x3, stride 2, padding 1 */
 } blan_k_conv_method;
 
 size_t blan_k_conv_out_height(const blan_k_conv_shape *shape);
