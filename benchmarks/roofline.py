@@ -4,8 +4,9 @@
 
 For each layer, all its occurrences added up: its time; the time that its multiplications would take at the measured
 peak (of Winograd's F(4x4, 3x3) a quarter of the direct convolution's, of stride 2 81 / 144, of F(2x2, 3x3) 1 / 2.25,
-of F(3x3, 4x4), the stem's, 64 / 147); the time that its maps and weights would take at the measured rate of reading memory; and which of
-the two binds. Transforms count as nothing. Maps stay in the caches at batch 1: only weights need come from memory.
+of F(3x3, 4x4), the stem's, 64 / 147); the time that its maps and weights would take at the measured rate of reading
+memory; and which of the two binds. Transforms count as nothing. Maps stay in the caches at batch 1: only weights need
+come from memory.
 """
 
 from __future__ import annotations
