@@ -206,7 +206,7 @@ static void multiply_transformed(const run_task *task, const product_group *g)
         for (size_t i = 0; i < g->tiles; i += strip)
             task->tiles->multiply(smaller(strip, g->tiles - i), g->blocks,
                                   g->products + e * g->product_step + i * BLAN_BLOCK, block_step,
-                                  g->v + e * window_step + i * BLAN_BLOCK, block_step, in_blocks,
+                                  g->v + e * window_step + i * BLAN_BLOCK, block_step, in_blocks * BLAN_BLOCK,
                                   weights + weights_of(task->kind, e) * element_weights);
 }
 

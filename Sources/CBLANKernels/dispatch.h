@@ -114,9 +114,10 @@ typedef struct blan_k_tile_table {
     size_t strip_tiles; /* most tiles that winograd_strip takes at once */
     size_t strip_taps;  /* vectors that it keeps of the nine taps of an input channel */
 
-    /* out[b][p][16] = sum over in_blocks and 16 channels of a[ib][p][c] * w[ib][c][b][16]; pixels are adjacent. */
+    /* out[b][p][16] = sum over input channels of a[ib][p][c] * w[ib][c][b][16], ib counting their blocks; pixels are
+       adjacent. Of a last block that is not full, no more is read. */
     void (*multiply)(size_t pixels, size_t blocks, float *out, size_t out_block_step, const float *a,
-                     size_t a_block_step, size_t in_blocks, const float *w);
+                     size_t a_block_step, size_t channels, const float *w);
 
     /* The direct convolution of `pixels` output pixels x `blocks` output blocks. An entry's
        weights are [in_blocks][16][blocks][16]. */

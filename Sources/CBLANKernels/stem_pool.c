@@ -20,6 +20,7 @@ enum {
     WINDOW = 6,
     ELEMENTS = WINDOW * WINDOW,
     TAPS = 4, /* of a phase, along one axis */
+    CHANNELS = STEM_PLANES * 4,
     BEFORE = 2, AFTER = 4, /* rows and columns of zeros around the phases; windows of the last tiles reach past the map */
     BAND_ROWS = 8, /* pooled rows of one task */
 };
@@ -76,7 +77,7 @@ void blan_k_stem_pool_pack(const blan_k_stem_shape *shape, const float *weights,
         const size_t first = out / BLAN_BLOCK / group_blocks * group_blocks;
         const size_t blocks = smaller(group_blocks, out_blocks - first);
         float *place = packed + first * ELEMENTS * BLAN_BLOCK * BLAN_BLOCK + (out - first * BLAN_BLOCK);
-        for (size_t c = 0; c < STEM_PLANES * 4; c++) {
+        for (size_t c = 0; c < CHANNELS; c++) {
             double u[WINDOW][WINDOW];
             const float *kernel = weights + (out * STEM_PLANES + c / 4) * STEM_KERNEL * STEM_KERNEL;
             transform_phase(u, kernel, c / 2 % 2, c % 2);
@@ -170,7 +171,7 @@ static void convolve_tiles(const pool_task *task, size_t image, size_t y, float 
         for (size_t e = 0; e < ELEMENTS; e++)
             for (size_t i = 0; i < tiles; i += strip)
                 task->tiles->multiply(smaller(strip, tiles - i), blocks, products + e * product_step + i * BLAN_BLOCK,
-                                      tiles * BLAN_BLOCK, windows + e * window_step + i * BLAN_BLOCK, 0, 1,
+                                      tiles * BLAN_BLOCK, windows + e * window_step + i * BLAN_BLOCK, 0, CHANNELS,
                                       weights + e * BLAN_BLOCK * blocks * BLAN_BLOCK);
         for (size_t b = 0; b < blocks; b++)
             for (size_t i = 0; i < tiles; i++)
