@@ -28,15 +28,17 @@ static size_t weight_elements(winograd_kind kind) { return (kind.m + 2) * (kind.
 /* Where the table has the kind's transforms. */
 static size_t transforms_of(winograd_kind kind) { return kind.stride == 2 ? 2 : kind.m / 4; }
 
-/* Floats of packed weights for each output block. */
-static size_t block_weights(const conv_problem *problem, winograd_kind kind)
+/* Floats of packed weights for each output block. Workers have the table from their task: which instruction set is in
+   force may be a matter of the calling thread. */
+static size_t block_weights(const conv_problem *problem, const blan_k_tile_table *tiles, winograd_kind kind)
 {
-    return in_blocks_total(problem) * (kind.taps ? blan_k_tiles()->strip_taps : weight_elements(kind)) * BLAN_BLOCK * BLAN_BLOCK;
+    const size_t elements = kind.taps ? tiles->strip_taps : weight_elements(kind);
+    return in_blocks_total(problem) * elements * BLAN_BLOCK * BLAN_BLOCK;
 }
 
 size_t blan_k_winograd_packed_count(const conv_problem *problem, winograd_kind kind)
 {
-    return blocks_of(problem->out_channels) * block_weights(problem, kind);
+    return blocks_of(problem->out_channels) * block_weights(problem, blan_k_tiles(), kind);
 }
 
 /* ---- packing ---- */
@@ -69,7 +71,7 @@ static void pack_block(void *context, size_t index, size_t worker)
     const size_t element_floats = in_blocks * BLAN_BLOCK * blocks * BLAN_BLOCK;
     const size_t block = index % in_blocks;
     const block_channels channels = channels_of(problem, block);
-    float *packed = task->packed + first * block_weights(problem, task->kind) + block * BLAN_BLOCK * channel_floats * taps;
+    float *packed = task->packed + first * block_weights(problem, task->tiles, task->kind) + block * BLAN_BLOCK * channel_floats * taps;
     for (size_t c = 0; c < BLAN_BLOCK; c++)
         for (size_t b = 0; b < blocks; b++) {
             const size_t out = (first + b) * BLAN_BLOCK;
@@ -199,7 +201,7 @@ static void multiply_transformed(const run_task *task, const product_group *g)
 {
     const size_t in_blocks = in_blocks_total(task->problem), window_step = element_step(in_blocks * g->tiles);
     const size_t element_weights = in_blocks * BLAN_BLOCK * g->blocks * BLAN_BLOCK, block_step = g->tiles * BLAN_BLOCK;
-    const float *weights = task->packed + g->first * block_weights(task->problem, task->kind);
+    const float *weights = task->packed + g->first * block_weights(task->problem, task->tiles, task->kind);
     /* Strips of equal length: a last one of few tiles would read all weights for little. */
     const size_t strip = divide_up(g->tiles, divide_up(g->tiles, task->tiles->tile_pixels));
     for (size_t e = 0; e < window_elements(task->kind); e++)
@@ -213,7 +215,7 @@ static void multiply_transformed(const run_task *task, const product_group *g)
 /* The products from taps. */
 static void multiply_taps(const run_task *task, const product_group *g)
 {
-    const size_t in_blocks = in_blocks_total(task->problem), block_floats = block_weights(task->problem, task->kind);
+    const size_t in_blocks = in_blocks_total(task->problem), block_floats = block_weights(task->problem, task->tiles, task->kind);
     const size_t out_blocks = blocks_of(task->problem->out_channels);
     for (size_t b = 0; b < g->blocks; b++) {
         const float *taps = task->packed + (g->first + b) * block_floats;
