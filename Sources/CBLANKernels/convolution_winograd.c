@@ -71,7 +71,8 @@ static void pack_block(void *context, size_t index, size_t worker)
     const size_t element_floats = in_blocks * BLAN_BLOCK * blocks * BLAN_BLOCK;
     const size_t block = index % in_blocks;
     const block_channels channels = channels_of(problem, block);
-    float *packed = task->packed + first * block_weights(problem, task->tiles, task->kind) + block * BLAN_BLOCK * channel_floats * taps;
+    float *packed = task->packed + first * block_weights(problem, task->tiles, task->kind) +
+                    block * BLAN_BLOCK * channel_floats * taps;
     for (size_t c = 0; c < BLAN_BLOCK; c++)
         for (size_t b = 0; b < blocks; b++) {
             const size_t out = (first + b) * BLAN_BLOCK;
@@ -215,7 +216,8 @@ static void multiply_transformed(const run_task *task, const product_group *g)
 /* The products from taps. */
 static void multiply_taps(const run_task *task, const product_group *g)
 {
-    const size_t in_blocks = in_blocks_total(task->problem), block_floats = block_weights(task->problem, task->tiles, task->kind);
+    const size_t in_blocks = in_blocks_total(task->problem);
+    const size_t block_floats = block_weights(task->problem, task->tiles, task->kind);
     const size_t out_blocks = blocks_of(task->problem->out_channels);
     for (size_t b = 0; b < g->blocks; b++) {
         const float *taps = task->packed + (g->first + b) * block_floats;
@@ -265,7 +267,8 @@ static void multiply_and_transform(const run_task *task, size_t group, size_t ou
                 .relu = epilogue->relu,
                 .accumulate = epilogue->accumulate,
             };
-            task->tiles->winograd_output[transforms_of(task->kind)](&output, products + (b * tiles + i) * BLAN_BLOCK, product_step);
+            task->tiles->winograd_output[transforms_of(task->kind)](&output, products + (b * tiles + i) * BLAN_BLOCK,
+                                                                    product_step);
         }
 }
 
