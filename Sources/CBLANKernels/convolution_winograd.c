@@ -1,6 +1,6 @@
 /*
- * Winograd convolution for 3x3 kernels (Lavin and Gray 2016): windows of (m + 2)^2 pixels are transformed,
- * multiplied with transformed weights as (m + 2)^2 matrix products, and transformed back to m x m outputs.
+ * Winograd convolution for 3x3 kernels (Lavin and Gray 2016): windows of (m + 2)^2 pixels, at stride 2 (2 m + 1)^2, are
+ * transformed, multiplied with transformed weights as so many matrix products, and transformed back to m x m outputs.
  *
  * Tiles, taken in order over the whole batch, are worked on in groups small enough that a group's transformed windows
  * (V) stay in the L2 cache. The threads share out the groups, equally many and equally large for each; only when there
@@ -87,7 +87,7 @@ static void pack_block(void *context, size_t index, size_t worker)
                 task->tiles->winograd_taps(packed, c, &weights);
             else
                 task->tiles->winograd_weights[transforms_of(task->kind)](packed + c * channel_floats + b * BLAN_BLOCK,
-                                                                element_floats, &weights);
+                                                                         element_floats, &weights);
         }
 }
 

@@ -143,7 +143,8 @@ typedef struct blan_k_tile_table {
     void (*winograd3_output)(float *out, size_t row_step, const float *m, size_t step, size_t chunks,
                              size_t chunk_step);
 
-    /* Transformed kernels, one vector for each element of the window (of stride 2: for each that differs) at u[e * step]. */
+    /* Transformed kernels, one vector for each element of the window (of stride 2: for each that differs) at
+       u[e * step]. */
     void (*winograd_weights[3])(float *u, size_t step, const blan_k_winograd_kernels *weights);
 
     /* F(4x4) from taps: see tiles/winograd_taps.h and winograd_rows.h. */

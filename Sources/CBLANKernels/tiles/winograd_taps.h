@@ -67,7 +67,7 @@ enum { SUMMED_BLOCKS = 2 };
 BLAN_INLINE void winograd4_taps_row(const size_t y, const size_t tiles, const blan_k_winograd_strip *strip,
                                     size_t first, size_t blocks)
 {
-    v16 acc[6][4];
+    v16 acc[6][WINOGRAD_STRIP];
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 6; x++)
 #pragma clang loop unroll(full)
