@@ -325,25 +325,22 @@ BLAN_INLINE void winograd_collect(v16d *restrict taps, const blan_k_winograd_ker
                 w->weights[lane * w->lane_step + tap] * (w->scale != NULL ? w->scale[lane] : 1);
 }
 
-/* G g G^T. */
-BLAN_INLINE void winograd_weights(const size_t n, float *restrict u, size_t step, const blan_k_winograd_kernels *w)
+/* One column or row of G g. */
+typedef void winograd_weight_line(v16d *restrict out, size_t step, const v16d *restrict g, size_t g_step);
+
+/* G g G^T of n x n elements. */
+BLAN_INLINE void winograd_weights(const size_t n, winograd_weight_line *weight_line, float *restrict u, size_t step,
+                                  const blan_k_winograd_kernels *w)
 {
     v16d g[9], half[18];
     winograd_collect(g, w);
 #pragma clang loop unroll(full)
-    for (size_t x = 0; x < 3; x++) {
-        if (n == 4)
-            winograd2_weight_line(half + x, 3, g + x, 3);
-        else
-            winograd4_weight_line(half + x, 3, g + x, 3);
-    }
+    for (size_t x = 0; x < 3; x++)
+        weight_line(half + x, 3, g + x, 3);
 #pragma clang loop unroll(full)
     for (size_t y = 0; y < n; y++) {
         v16d line[6];
-        if (n == 4)
-            winograd2_weight_line(line, 1, half + y * 3, 1);
-        else
-            winograd4_weight_line(line, 1, half + y * 3, 1);
+        weight_line(line, 1, half + y * 3, 1);
 #pragma clang loop unroll(full)
         for (size_t x = 0; x < n; x++)
             v16_store(u + (y * n + x) * step, __builtin_convertvector(line[x], v16));
@@ -352,13 +349,30 @@ BLAN_INLINE void winograd_weights(const size_t n, float *restrict u, size_t step
 
 static void winograd2_weights(float *u, size_t step, const blan_k_winograd_kernels *weights)
 {
-    winograd_weights(4, u, step, weights);
+    winograd_weights(4, winograd2_weight_line, u, step, weights);
 }
 
 static void winograd4_weights(float *u, size_t step, const blan_k_winograd_kernels *weights)
 {
-    winograd_weights(6, u, step, weights);
+    winograd_weights(6, winograd4_weight_line, u, step, weights);
 }
+
+/* ---- F(4x4) from taps: winograd_taps.h and winograd_rows.h ---- */
+
+/* Taps are kept mixed, g0 + g2 / 2, sqrt(1/2) g1, g2 / 2 along both axes: G then is sums of them, which leaves the units
+   that multiply to the products. */
+BLAN_INLINE void winograd4_mix_line(v16d *restrict out, size_t step, const v16d *restrict g, size_t g_step)
+{
+    out[0] = g[0] + 0.5 * g[2 * g_step];
+    out[step] = 0.70710678118654752440 * g[g_step];
+    out[2 * step] = 0.5 * g[2 * g_step];
+}
+
+/* Sums over many channels are made of sums over a few blocks of them: rounding errors grow with the length of those
+   alone, and their taps stay in the L1 cache for the six rows of the window. */
+enum { SUMMED_BLOCKS = 2 };
+
+/* ---- gradients ---- */
 
 /* One column or row of G g for kernels of four taps, F(3x3, 4x4) on the same points: the output gradient's side of the
    weight gradient. */

@@ -20,8 +20,8 @@ static void winograd4_taps(float *block, size_t c, const blan_k_winograd_kernels
     for (size_t x = 0; x < 3; x++)
         winograd4_weight_line(half + x, 3, g + x, 3);
     for (size_t y = 0; y < 6; y++) {
-        const v16d *row = half + 3 * y;
-        const v16d mixed[3] = {row[0] + 0.5 * row[2], 0.70710678118654752440 * row[1], 0.5 * row[2]};
+        v16d mixed[3];
+        winograd4_mix_line(mixed, 1, half + 3 * y, 1);
         for (size_t x = 0; x < 3; x++)
             v16_store(block + y * ROW_FLOATS + (c * 3 + x) * BLAN_BLOCK, __builtin_convertvector(mixed[x], v16));
     }
@@ -40,9 +40,6 @@ BLAN_INLINE v16 winograd4_row_element(const size_t x, const float *restrict taps
     default: return g2;
     }
 }
-
-/* Sums over many channels are made of sums over a few blocks of them, as in winograd_taps.h. */
-enum { SUMMED_BLOCKS = 2 };
 
 /* Adds to the products of element x of row y those of `blocks` input blocks from block `first` on. Meanwhile the next
    row is asked for, and this row of `next`, the blocks after these. */

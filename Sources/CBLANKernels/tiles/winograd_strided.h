@@ -10,28 +10,24 @@
 
 enum { STRIDED_WINDOW = 9, STRIDED_POINTS = 5 };
 
-/* Element `e` of B^T d for five pixels, which lie `step` floats apart. */
-BLAN_INLINE vl strided_input_element(const size_t e, const float *d, size_t step)
+/* Element `e` of B^T d for five pixels. */
+BLAN_INLINE vl strided_input_element(const size_t e, vl d0, vl d1, vl d2, vl d3, vl d4)
 {
     switch (e) {
-    case 0: return vl_load(d) - 1.5f * (vl_load(d + step) + vl_load(d + 2 * step)) + vl_load(d + 3 * step);
-    case 1: return vl_load(d + step) - 2.5f * vl_load(d + 2 * step) + vl_load(d + 3 * step);
-    case 2: return vl_load(d + 3 * step) - vl_load(d + 2 * step) - 2 * vl_load(d + step);
-    case 3: return vl_load(d + 3 * step) + 0.5f * (vl_load(d + 2 * step) - vl_load(d + step));
-    default:
-        return vl_load(d + step) - 1.5f * (vl_load(d + 2 * step) + vl_load(d + 3 * step)) + vl_load(d + 4 * step);
+    case 0: return d0 - 1.5f * (d1 + d2) + d3;
+    case 1: return d1 - 2.5f * d2 + d3;
+    case 2: return d3 - d2 - 2 * d1;
+    case 3: return d3 + 0.5f * (d2 - d1);
+    default: return d1 - 1.5f * (d2 + d3) + d4;
     }
 }
 
 /* One row of the window's elements from its nine pixels. */
 BLAN_INLINE void strided_input_row(float *v, size_t step, const vl *row)
 {
-    const vl d0 = row[0], d1 = row[2], d2 = row[4], d3 = row[6], d4 = row[8];
-    vl_store(v, d0 - 1.5f * (d1 + d2) + d3);
-    vl_store(v + step, d1 - 2.5f * d2 + d3);
-    vl_store(v + 2 * step, d3 - d2 - 2 * d1);
-    vl_store(v + 3 * step, d3 + 0.5f * (d2 - d1));
-    vl_store(v + 4 * step, d1 - 1.5f * (d2 + d3) + d4);
+#pragma clang loop unroll(full)
+    for (size_t x = 0; x < STRIDED_POINTS; x++)
+        vl_store(v + x * step, strided_input_element(x, row[0], row[2], row[4], row[6], row[8]));
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 4; x++)
         vl_store(v + (STRIDED_POINTS + x) * step, row[2 * x + 1]);
@@ -42,8 +38,9 @@ BLAN_INLINE void strided_input_elements(const size_t y, float *v, size_t step, c
 {
     vl row[STRIDED_WINDOW];
 #pragma clang loop unroll(full)
-    for (size_t x = 0; x < STRIDED_WINDOW; x++)
-        row[x] = strided_input_element(y, in + x * BLAN_BLOCK, 2 * row_step);
+    for (size_t x = 0; x < STRIDED_WINDOW; x++, in += BLAN_BLOCK)
+        row[x] = strided_input_element(y, vl_load(in), vl_load(in + 2 * row_step), vl_load(in + 4 * row_step),
+                                       vl_load(in + 6 * row_step), vl_load(in + 8 * row_step));
     strided_input_row(v + y * STRIDED_WINDOW * step, step, row);
 }
 
@@ -131,14 +128,5 @@ BLAN_INLINE void strided_weight_line(v16d *restrict out, size_t step, const v16d
 /* u[6 * y + x]: the weights of row y and column x of the elements, of which those from 5 on share the middle tap. */
 static void strided_weights(float *u, size_t step, const blan_k_winograd_kernels *weights)
 {
-    v16d g[9], half[18];
-    winograd_collect(g, weights);
-    for (size_t x = 0; x < 3; x++)
-        strided_weight_line(half + x, 3, g + x, 3);
-    for (size_t y = 0; y < 6; y++) {
-        v16d line[6];
-        strided_weight_line(line, 1, half + y * 3, 1);
-        for (size_t x = 0; x < 6; x++)
-            v16_store(u + (y * 6 + x) * step, __builtin_convertvector(line[x], v16));
-    }
+    winograd_weights(6, strided_weight_line, u, step, weights);
 }

@@ -5,15 +5,6 @@
  */
 #include "../vector.h"
 
-/* Taps are kept mixed, g0 + g2 / 2, sqrt(1/2) g1, g2 / 2 along both axes: G then is sums of them, which leaves the units
-   that multiply to the products. */
-BLAN_INLINE void winograd4_mix_line(v16d *restrict out, size_t step, const v16d *restrict g, size_t g_step)
-{
-    out[0] = g[0] + 0.5 * g[2 * g_step];
-    out[step] = 0.70710678118654752440 * g[g_step];
-    out[2 * step] = 0.5 * g[2 * g_step];
-}
-
 enum { WINOGRAD_TAPS = 9, WINOGRAD_STRIP = 4 };
 
 /* The taps of input channel `c` of a block, which is [16 in][9][16 out]. */
@@ -58,10 +49,6 @@ BLAN_INLINE void winograd4_weight_row(const size_t y, v16 *restrict u, const flo
     }
     winograd4_mixed_line(u, 1, row, 1);
 }
-
-/* Sums over many channels are made of sums over a few blocks of them: rounding errors grow with the length of those
-   alone, and their taps stay in the L1 cache for the six rows of the window. */
-enum { SUMMED_BLOCKS = 2 };
 
 /* Adds to the products of the six elements of row y those of `blocks` input blocks from block `first` on. */
 BLAN_INLINE void winograd4_taps_row(const size_t y, const size_t tiles, const blan_k_winograd_strip *strip,
