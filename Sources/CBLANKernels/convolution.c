@@ -65,12 +65,12 @@ static winograd_kind kind_of(blan_k_conv_method method)
                            method == BLAN_K_CONV_WINOGRAD4_STRIDED ? 2 : 1};
 }
 
-/* Measured (docs/performance.md): over a few tiles the transformed weights of F(4x4) cost more bandwidth than its
-   products save, so weights are transformed on the way. With thirty-two registers that costs up to a seventh of the
-   products' time and a quarter of the memory; with sixteen, half of the memory, and half as much again of the time. Below
-   2 x 2 tiles most of a tile is wasted. By one image, whatever the batch: what is computed of an image must not depend
-   on its company, nor on how a batch is divided among processes. */
-enum { MOST_TAPS_TILES = 16, MOST_ROWS_TILES = 4, LEAST_ROWS_CHANNELS = 256, LEAST_STRIDED_TILES = 4 };
+/* Measured (docs/performance.md): over a few tiles the transformed weights of F(4x4) cost more bandwidth and memory than
+   their making, so weights are transformed on the way. With thirty-two registers a quarter of the memory is kept, at up to
+   a seventh of the products' time; with sixteen half of it, at up to a tenth, for which weights must be many. Below 2 x 2
+   tiles most of a tile is wasted. By one image, whatever the batch: what is computed of an image must not depend on its
+   company, nor on how a batch is divided among processes. */
+enum { MOST_TAPS_TILES = 16, LEAST_TAPS_CHANNELS = 128, LEAST_STRIDED_TILES = 4 };
 
 static blan_k_conv_method choose(const conv_problem *problem)
 {
@@ -83,9 +83,8 @@ static blan_k_conv_method choose(const conv_problem *problem)
     if (problem->stride == 2)
         return tiles >= LEAST_STRIDED_TILES && blan_k_isa_current() != BLAN_K_ISA_AVX512 ? BLAN_K_CONV_WINOGRAD4_STRIDED
                                                                                          : BLAN_K_CONV_DIRECT;
-    if (tiles <= MOST_TAPS_TILES && blan_k_isa_current() == BLAN_K_ISA_AVX512)
-        return BLAN_K_CONV_WINOGRAD4_TAPS;
-    if (tiles <= MOST_ROWS_TILES && problem->out_channels >= LEAST_ROWS_CHANNELS)
+    const bool many = problem->out_channels >= LEAST_TAPS_CHANNELS || blan_k_isa_current() == BLAN_K_ISA_AVX512;
+    if (tiles <= MOST_TAPS_TILES && many)
         return BLAN_K_CONV_WINOGRAD4_TAPS;
     return BLAN_K_CONV_WINOGRAD4;
 }

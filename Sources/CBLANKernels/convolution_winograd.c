@@ -18,6 +18,7 @@
 
 enum {
     MOST_GROUP_TILES = 48,
+    LEAST_GROUP_TILES = 18, /* with fewer, each group reading all weights costs more than a V beyond the L2 cache */
     LEAST_TILES = 10, /* a thread's share below which to read all weights costs more than to make V of all tiles */
 };
 
@@ -32,7 +33,7 @@ static size_t transforms_of(winograd_kind kind) { return kind.stride == 2 ? 2 : 
    force may be a matter of the calling thread. */
 static size_t block_weights(const conv_problem *problem, const blan_k_tile_table *tiles, winograd_kind kind)
 {
-    const size_t elements = kind.taps ? tiles->strip_taps : weight_elements(kind);
+    const size_t elements = kind.taps ? tiles->taps : weight_elements(kind);
     return in_blocks_total(problem) * elements * BLAN_BLOCK * BLAN_BLOCK;
 }
 
@@ -67,12 +68,12 @@ static void pack_block(void *context, size_t index, size_t worker)
     const size_t in_blocks = in_blocks_total(problem), group_blocks = packed_blocks(task->tiles, task->kind);
     const size_t first = index / in_blocks * group_blocks;
     const size_t blocks = smaller(group_blocks, blocks_of(problem->out_channels) - first);
-    const size_t taps = task->kind.taps ? task->tiles->strip_taps : 1, channel_floats = blocks * BLAN_BLOCK;
+    const size_t channel_floats = blocks * BLAN_BLOCK;
     const size_t element_floats = in_blocks * BLAN_BLOCK * blocks * BLAN_BLOCK;
     const size_t block = index % in_blocks;
     const block_channels channels = channels_of(problem, block);
     float *packed = task->packed + first * block_weights(problem, task->tiles, task->kind) +
-                    block * BLAN_BLOCK * channel_floats * taps;
+                    (task->kind.taps ? 0 : block * BLAN_BLOCK * channel_floats);
     for (size_t c = 0; c < BLAN_BLOCK; c++)
         for (size_t b = 0; b < blocks; b++) {
             const size_t out = (first + b) * BLAN_BLOCK;
@@ -84,7 +85,7 @@ static void pack_block(void *context, size_t index, size_t worker)
                 .scale = task->scale != NULL ? task->scale + out : NULL,
             };
             if (task->kind.taps)
-                task->tiles->winograd_taps(packed, c, &weights);
+                task->tiles->winograd_pack_taps(packed, in_blocks, block * BLAN_BLOCK + c, &weights);
             else
                 task->tiles->winograd_weights[transforms_of(task->kind)](packed + c * channel_floats + b * BLAN_BLOCK,
                                                                          element_floats, &weights);
@@ -114,23 +115,24 @@ static size_t group_floats(void) { return blan_k_cache_floats() / 2; }
 
 static schedule plan(const conv_problem *problem, winograd_kind kind, int threads)
 {
-    const size_t tile_blocks = blan_k_tiles()->tile_blocks;
-    const size_t strip = kind.taps ? blan_k_tiles()->strip_tiles : blan_k_tiles()->tile_pixels;
+    const blan_k_tile_table *table = blan_k_tiles();
+    const size_t strip = kind.taps ? table->taps_tiles : table->tile_pixels;
+    const size_t least = kind.taps ? table->taps_group : LEAST_GROUP_TILES;
     const size_t elements = window_elements(kind), in_blocks = in_blocks_total(problem);
     const size_t channels = in_blocks * BLAN_BLOCK;
     const size_t workers = (size_t)(threads < 1 ? 1 : threads);
     schedule s = {.tiles_y = divide_up(problem->out_height, kind.m), .tiles_x = divide_up(problem->out_width, kind.m)};
     s.tiles = problem->batch * s.tiles_y * s.tiles_x;
     const size_t fitting = group_floats() / (elements * channels) / strip * strip;
-    const size_t most = smaller(MOST_GROUP_TILES, larger(strip, fitting));
+    const size_t most = smaller(MOST_GROUP_TILES, larger(least, fitting));
     s.by_outputs = workers > 1 && s.tiles < LEAST_TILES * workers;
     s.group = s.by_outputs ? smaller(s.tiles, most)
                            : divide_up(s.tiles, divide_up(divide_up(s.tiles, most), workers) * workers);
-    if (kind.taps) /* a strip of fewer tiles takes hardly less time */
+    if (kind.taps)
         s.group = smaller(s.tiles, divide_up(s.group, strip) * strip);
     s.groups = divide_up(s.tiles, s.group);
     s.window_floats = elements * element_step(in_blocks * s.group) * (s.by_outputs ? s.groups : 1);
-    s.product_floats = elements * element_step(tile_blocks * s.group);
+    s.product_floats = elements * element_step(table->tile_blocks * s.group);
     return s;
 }
 
@@ -197,20 +199,32 @@ static size_t weights_of(winograd_kind kind, size_t e)
     return kind.stride == 2 ? smaller(e / 9, 5) * 6 + smaller(e % 9, 5) : e;
 }
 
-/* The products from transformed weights. */
+/* The products from transformed weights. Each element's are asked for while those before it are multiplied: they come
+   from memory. */
 static void multiply_transformed(const run_task *task, const product_group *g)
 {
     const size_t in_blocks = in_blocks_total(task->problem), window_step = element_step(in_blocks * g->tiles);
     const size_t element_weights = in_blocks * BLAN_BLOCK * g->blocks * BLAN_BLOCK, block_step = g->tiles * BLAN_BLOCK;
     const float *weights = task->packed + g->first * block_weights(task->problem, task->tiles, task->kind);
     /* Strips of equal length: a last one of few tiles would read all weights for little. */
-    const size_t strip = divide_up(g->tiles, divide_up(g->tiles, task->tiles->tile_pixels));
-    for (size_t e = 0; e < window_elements(task->kind); e++)
-        for (size_t i = 0; i < g->tiles; i += strip)
-            task->tiles->multiply(smaller(strip, g->tiles - i), g->blocks,
-                                  g->products + e * g->product_step + i * BLAN_BLOCK, block_step,
-                                  g->v + e * window_step + i * BLAN_BLOCK, block_step, in_blocks * BLAN_BLOCK,
-                                  weights + weights_of(task->kind, e) * element_weights);
+    const size_t strips = divide_up(g->tiles, task->tiles->tile_pixels), strip = divide_up(g->tiles, strips);
+    const size_t elements = window_elements(task->kind);
+    for (size_t e = 0; e < elements; e++) {
+        const float *element = weights + weights_of(task->kind, e) * element_weights;
+        const size_t next = e + 1 < elements ? weights_of(task->kind, e + 1) : weight_elements(task->kind);
+        const blan_k_product product = {
+            .out = g->products + e * g->product_step,
+            .out_block_step = block_step,
+            .a = g->v + e * window_step,
+            .a_block_step = block_step,
+            .channels = in_blocks * BLAN_BLOCK,
+            .weights = element,
+            .strip = strip,
+            .ahead = weights + next * element_weights,
+            .ahead_step = divide_up(g->blocks * BLAN_BLOCK, strips),
+        };
+        task->tiles->multiply(g->tiles, g->blocks, &product);
+    }
 }
 
 /* The products from taps. */
@@ -221,19 +235,17 @@ static void multiply_taps(const run_task *task, const product_group *g)
     const size_t out_blocks = blocks_of(task->problem->out_channels);
     for (size_t b = 0; b < g->blocks; b++) {
         const float *taps = task->packed + (g->first + b) * block_floats;
-        for (size_t i = 0; i < g->tiles; i += task->tiles->strip_tiles) {
-            const blan_k_winograd_strip strip = {
-                .taps = taps,
-                .next = g->first + b + 1 < out_blocks ? taps + block_floats : taps,
-                .in_blocks = in_blocks,
-                .v = g->v + i * BLAN_BLOCK,
-                .window_step = element_step(in_blocks * g->tiles),
-                .block_step = g->tiles * BLAN_BLOCK,
-                .products = g->products + (b * g->tiles + i) * BLAN_BLOCK,
-                .product_step = g->product_step,
-            };
-            task->tiles->winograd_strip(smaller(task->tiles->strip_tiles, g->tiles - i), &strip);
-        }
+        const blan_k_taps_product product = {
+            .taps = taps,
+            .next = g->first + b + 1 < out_blocks ? taps + block_floats : taps,
+            .in_blocks = in_blocks,
+            .v = g->v,
+            .window_step = element_step(in_blocks * g->tiles),
+            .block_step = g->tiles * BLAN_BLOCK,
+            .products = g->products + b * g->tiles * BLAN_BLOCK,
+            .product_step = g->product_step,
+        };
+        task->tiles->winograd_multiply_taps(g->tiles, &product);
     }
 }
 

@@ -87,16 +87,29 @@ typedef struct blan_k_winograd_kernels {
     const double *scale;  /* [lanes]; NULL = 1 */
 } blan_k_winograd_kernels;
 
-/* The products of at most strip_tiles Winograd tiles and one output block from its taps. */
-typedef struct blan_k_winograd_strip {
-    const float *taps; /* [in_blocks][strip_taps * 16][16 out] */
+/* The matrix product of adjacent pixels and the weights of some output blocks. */
+typedef struct blan_k_product {
+    float *out; /* [blocks: out_block_step apart][pixels][16] */
+    size_t out_block_step;
+    bool add;       /* to what is there */
+    const float *a; /* [input blocks: a_block_step apart][pixels][16]; of a last block that is not full, no more is read */
+    size_t a_block_step, channels;
+    const float *weights; /* [channels][blocks][16] */
+    size_t strip;         /* pixels that are taken at once: at most tile_pixels, best equally many each time */
+    const float *ahead;   /* what is fetched to the caches meanwhile: ahead_step floats for each channel and strip */
+    size_t ahead_step;
+} blan_k_product;
+
+/* The products of Winograd tiles and one output block from its taps. */
+typedef struct blan_k_taps_product {
+    const float *taps; /* [in_blocks][taps * 16][16 out] */
     const float *next; /* those that are wanted after these, as many */
     size_t in_blocks;
     const float *v;    /* [36: window_step apart][in_blocks: block_step apart][tiles][16] */
     size_t window_step, block_step;
     float *products;   /* [36: product_step apart][tiles][16] */
     size_t product_step;
-} blan_k_winograd_strip;
+} blan_k_taps_product;
 
 /* A tile of a chain's convolution: see tiles/chain.h. */
 typedef struct blan_k_valid_tile {
@@ -109,15 +122,13 @@ typedef struct blan_k_valid_tile {
 } blan_k_valid_tile;
 
 typedef struct blan_k_tile_table {
-    size_t tile_pixels; /* most pixels that multiply and direct take at once */
+    size_t tile_pixels; /* most pixels of a strip of multiply, and those of direct */
     size_t tile_blocks; /* most output blocks */
-    size_t strip_tiles; /* most tiles that winograd_strip takes at once */
-    size_t strip_taps;  /* vectors that it keeps of the nine taps of an input channel */
+    size_t taps_tiles;  /* tiles from which fewer hardly cost less in winograd_multiply_taps */
+    size_t taps_group;  /* most tiles that share there what is read of the taps */
+    size_t taps;        /* vectors that it has in place of the nine taps of an input channel */
 
-    /* out[b][p][16] = sum over input channels of a[ib][p][c] * w[ib][c][b][16], ib counting their blocks; pixels are
-       adjacent. Of a last block that is not full, no more is read. */
-    void (*multiply)(size_t pixels, size_t blocks, float *out, size_t out_block_step, const float *a,
-                     size_t a_block_step, size_t channels, const float *w);
+    void (*multiply)(size_t pixels, size_t blocks, const blan_k_product *product);
 
     /* The direct convolution of `pixels` output pixels x `blocks` output blocks. An entry's
        weights are [in_blocks][16][blocks][16]. */
@@ -148,8 +159,8 @@ typedef struct blan_k_tile_table {
     void (*winograd_weights[3])(float *u, size_t step, const blan_k_winograd_kernels *weights);
 
     /* F(4x4) from taps: see tiles/winograd_taps.h and winograd_rows.h. */
-    void (*winograd_taps)(float *block, size_t c, const blan_k_winograd_kernels *weights);
-    void (*winograd_strip)(size_t tiles, const blan_k_winograd_strip *strip);
+    void (*winograd_pack_taps)(float *taps, size_t in_blocks, size_t channel, const blan_k_winograd_kernels *weights);
+    void (*winograd_multiply_taps)(size_t tiles, const blan_k_taps_product *product);
 
     /* The stem: `pixels` adjacent outputs (stride 2) of `blocks` output blocks from padded planar rows.
        plane: first pixel of the window in channel 0; w: [3 * 7 * 7][blocks][16]. */

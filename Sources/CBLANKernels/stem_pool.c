@@ -168,11 +168,18 @@ static void convolve_tiles(const pool_task *task, size_t image, size_t y, float 
     for (size_t first = 0; first < out_blocks; first += group_blocks) {
         const size_t blocks = smaller(group_blocks, out_blocks - first), product_step = element_step(blocks * tiles);
         const float *weights = task->packed + first * ELEMENTS * BLAN_BLOCK * BLAN_BLOCK;
-        for (size_t e = 0; e < ELEMENTS; e++)
-            for (size_t i = 0; i < tiles; i += strip)
-                task->tiles->multiply(smaller(strip, tiles - i), blocks, products + e * product_step + i * BLAN_BLOCK,
-                                      tiles * BLAN_BLOCK, windows + e * window_step + i * BLAN_BLOCK, 0, CHANNELS,
-                                      weights + e * BLAN_BLOCK * blocks * BLAN_BLOCK);
+        for (size_t e = 0; e < ELEMENTS; e++) {
+            const blan_k_product product = {
+                .out = products + e * product_step,
+                .out_block_step = tiles * BLAN_BLOCK,
+                .a = windows + e * window_step,
+                .channels = CHANNELS,
+                .weights = weights + e * BLAN_BLOCK * blocks * BLAN_BLOCK,
+                .strip = strip,
+                .ahead = windows + e * window_step,
+            };
+            task->tiles->multiply(tiles, blocks, &product);
+        }
         for (size_t b = 0; b < blocks; b++)
             for (size_t i = 0; i < tiles; i++)
                 task->tiles->winograd3_output(rows + (first + b) * m->block + i * SIDE * BLAN_BLOCK, m->row,

@@ -3,12 +3,17 @@
 #include "../vector.h"
 #include "step.h"
 
-/* Weights are asked for so far ahead: they come from memory, and the CPU does not see the end of a page coming. */
-enum { PREFETCH_LINES = 128 };
+/* A strip of pixels. */
+typedef struct product_strip {
+    float *out;
+    const float *a, *ahead;
+    const float *after; /* the first block of the strip that follows */
+} product_strip;
 
-BLAN_INLINE void multiply_tile(const size_t pixels, const size_t blocks, float *restrict out, size_t out_block_step,
-                               const float *restrict a, size_t a_block_step, size_t channels,
-                               const float *restrict w)
+/* The sum over `channels` of at most BLAN_SUMMED_BLOCKS input blocks, from block `first` on. Pixels of the next block are
+   asked for: there is a jump between blocks, which the CPU does not foresee. */
+BLAN_INLINE void multiply_part(const size_t pixels, const size_t blocks, const blan_k_product *product,
+                               const product_strip *strip, size_t first, size_t channels, const float *after)
 {
     v16 acc[TILE_BLOCKS][TILE_PIXELS];
 #pragma clang loop unroll(full)
@@ -16,71 +21,87 @@ BLAN_INLINE void multiply_tile(const size_t pixels, const size_t blocks, float *
 #pragma clang loop unroll(full)
         for (size_t p = 0; p < pixels; p++)
             acc[b][p] = v16_splat(0);
-    for (size_t ib = 0; ib * BLAN_BLOCK < channels; ib++, a += a_block_step) {
-        const size_t left = channels - ib * BLAN_BLOCK, count = left < BLAN_BLOCK ? left : BLAN_BLOCK;
-        if (ib > 0 && ib % BLAN_SUMMED_BLOCKS == 0) {
+    const size_t a_step = product->a_block_step, ahead_step = product->ahead_step;
+    const float *restrict a = strip->a + first * a_step;
+    const float *restrict w = product->weights + first * BLAN_BLOCK * blocks * BLAN_BLOCK;
+    const float *ahead = strip->ahead + first * BLAN_BLOCK * ahead_step;
+    for (size_t left = channels; left > 0; a += a_step) {
+        const size_t count = left < BLAN_BLOCK ? left : BLAN_BLOCK;
+        const float *next = left > BLAN_BLOCK ? a + a_step : after;
+        left -= count;
+        for (size_t c = 0; c < count; c++, w += blocks * BLAN_BLOCK, ahead += ahead_step) {
 #pragma clang loop unroll(full)
             for (size_t b = 0; b < blocks; b++)
-#pragma clang loop unroll(full)
-                for (size_t p = 0; p < pixels; p++) {
-                    float *sum = out + b * out_block_step + p * BLAN_BLOCK;
-                    v16_store(sum, ib == BLAN_SUMMED_BLOCKS ? acc[b][p] : v16_load(sum) + acc[b][p]);
-                    acc[b][p] = v16_splat(0);
-                }
-        }
-        for (size_t c = 0; c < count; c++, w += blocks * BLAN_BLOCK) {
-#pragma clang loop unroll(full)
-            for (size_t b = 0; b < blocks; b++)
-                __builtin_prefetch(w + (PREFETCH_LINES + b) * BLAN_BLOCK);
+                __builtin_prefetch(ahead + b * BLAN_BLOCK);
+            if (c < pixels)
+                __builtin_prefetch(next + c * BLAN_BLOCK);
             multiply_step(acc, pixels, blocks, a + c, BLAN_BLOCK, w);
         }
     }
+    const bool add = product->add || first > 0;
 #pragma clang loop unroll(full)
     for (size_t b = 0; b < blocks; b++)
 #pragma clang loop unroll(full)
         for (size_t p = 0; p < pixels; p++) {
-            float *sum = out + b * out_block_step + p * BLAN_BLOCK;
-            v16_store(sum, channels > BLAN_SUMMED_BLOCKS * BLAN_BLOCK ? v16_load(sum) + acc[b][p] : acc[b][p]);
+            float *sum = strip->out + b * product->out_block_step + p * BLAN_BLOCK;
+            v16_store(sum, add ? v16_load(sum) + acc[b][p] : acc[b][p]);
         }
 }
 
-BLAN_INLINE void multiply_pixels(size_t pixels, const size_t blocks, float *out, size_t out_block_step, const float *a,
-                                 size_t a_block_step, size_t channels, const float *w)
+BLAN_INLINE void multiply_tile(const size_t pixels, const size_t blocks, const blan_k_product *product,
+                               const product_strip *strip)
+{
+    const size_t most = BLAN_SUMMED_BLOCKS * BLAN_BLOCK;
+    size_t first = 0, left = product->channels;
+    for (; left > most; left -= most, first += BLAN_SUMMED_BLOCKS)
+        multiply_part(pixels, blocks, product, strip, first, most,
+                      strip->a + (first + BLAN_SUMMED_BLOCKS) * product->a_block_step);
+    multiply_part(pixels, blocks, product, strip, first, left, strip->after);
+}
+
+BLAN_INLINE void multiply_pixels(size_t pixels, const size_t blocks, const blan_k_product *product,
+                                 const product_strip *strip)
 {
     switch (pixels) {
-    case 1: multiply_tile(1, blocks, out, out_block_step, a, a_block_step, channels, w); break;
-    case 2: multiply_tile(2, blocks, out, out_block_step, a, a_block_step, channels, w); break;
+    case 1: multiply_tile(1, blocks, product, strip); break;
+    case 2: multiply_tile(2, blocks, product, strip); break;
 #if TILE_PIXELS >= 6
-    case 3: multiply_tile(3, blocks, out, out_block_step, a, a_block_step, channels, w); break;
-    case 4: multiply_tile(4, blocks, out, out_block_step, a, a_block_step, channels, w); break;
-    case 5: multiply_tile(5, blocks, out, out_block_step, a, a_block_step, channels, w); break;
-    case 6: multiply_tile(6, blocks, out, out_block_step, a, a_block_step, channels, w); break;
+    case 3: multiply_tile(3, blocks, product, strip); break;
+    case 4: multiply_tile(4, blocks, product, strip); break;
+    case 5: multiply_tile(5, blocks, product, strip); break;
+    case 6: multiply_tile(6, blocks, product, strip); break;
 #endif
 #if TILE_PIXELS >= 12
-    case 7: multiply_tile(7, blocks, out, out_block_step, a, a_block_step, channels, w); break;
-    case 8: multiply_tile(8, blocks, out, out_block_step, a, a_block_step, channels, w); break;
-    case 9: multiply_tile(9, blocks, out, out_block_step, a, a_block_step, channels, w); break;
-    case 10: multiply_tile(10, blocks, out, out_block_step, a, a_block_step, channels, w); break;
-    case 11: multiply_tile(11, blocks, out, out_block_step, a, a_block_step, channels, w); break;
-    case 12: multiply_tile(12, blocks, out, out_block_step, a, a_block_step, channels, w); break;
+    case 7: multiply_tile(7, blocks, product, strip); break;
+    case 8: multiply_tile(8, blocks, product, strip); break;
+    case 9: multiply_tile(9, blocks, product, strip); break;
+    case 10: multiply_tile(10, blocks, product, strip); break;
+    case 11: multiply_tile(11, blocks, product, strip); break;
+    case 12: multiply_tile(12, blocks, product, strip); break;
 #endif
 #if TILE_PIXELS >= 14
-    case 13: multiply_tile(13, blocks, out, out_block_step, a, a_block_step, channels, w); break;
-    case 14: multiply_tile(14, blocks, out, out_block_step, a, a_block_step, channels, w); break;
+    case 13: multiply_tile(13, blocks, product, strip); break;
+    case 14: multiply_tile(14, blocks, product, strip); break;
 #endif
     default: break;
     }
 }
 
-static void multiply(size_t pixels, size_t blocks, float *out, size_t out_block_step, const float *a,
-                     size_t a_block_step, size_t channels, const float *w)
+static void multiply(size_t pixels, size_t blocks, const blan_k_product *product)
 {
-#if TILE_BLOCKS >= 2
-    if (blocks == 2) {
-        multiply_pixels(pixels, 2, out, out_block_step, a, a_block_step, channels, w);
-        return;
-    }
-#endif
     (void)blocks;
-    multiply_pixels(pixels, 1, out, out_block_step, a, a_block_step, channels, w);
+    product_strip strip = {.out = product->out, .a = product->a, .ahead = product->ahead};
+    for (size_t count; pixels > 0; pixels -= count) {
+        count = pixels < product->strip ? pixels : product->strip;
+        strip.after = strip.a + count * BLAN_BLOCK;
+#if TILE_BLOCKS >= 2
+        if (blocks == 2)
+            multiply_pixels(count, 2, product, &strip);
+        else
+#endif
+            multiply_pixels(count, 1, product, &strip);
+        strip.out += count * BLAN_BLOCK;
+        strip.a = strip.after;
+        strip.ahead += product->channels * product->ahead_step;
+    }
 }

@@ -357,21 +357,6 @@ static void winograd4_weights(float *u, size_t step, const blan_k_winograd_kerne
     winograd_weights(6, winograd4_weight_line, u, step, weights);
 }
 
-/* ---- F(4x4) from taps: winograd_taps.h and winograd_rows.h ---- */
-
-/* Taps are kept mixed, g0 + g2 / 2, sqrt(1/2) g1, g2 / 2 along both axes: G then is sums of them, which leaves the units
-   that multiply to the products. */
-BLAN_INLINE void winograd4_mix_line(v16d *restrict out, size_t step, const v16d *restrict g, size_t g_step)
-{
-    out[0] = g[0] + 0.5 * g[2 * g_step];
-    out[step] = 0.70710678118654752440 * g[g_step];
-    out[2 * step] = 0.5 * g[2 * g_step];
-}
-
-/* Sums over many channels are made of sums over a few blocks of them: rounding errors grow with the length of those
-   alone, and their taps stay in the L1 cache for the six rows of the window. */
-enum { SUMMED_BLOCKS = 2 };
-
 /* ---- gradients ---- */
 
 /* One column or row of G g for kernels of four taps, F(3x3, 4x4) on the same points: the output gradient's side of the

@@ -1,100 +1,95 @@
 /*
- * F(4x4, 3x3) from taps where there are sixteen registers: see winograd_taps.h, which keeps a row of the window in
- * thirty-two. Taps are transformed along one axis beforehand, which takes half the memory of transformed weights; along
- * the other they are an element at a time, in registers.
+ * F(4x4, 3x3) from taps where there are sixteen registers: see winograd_taps.h, which makes a row of the window's weights
+ * in thirty-two. Of the six elements of each row of G g G^T three are kept, half of the memory of transformed weights; the
+ * others follow from them, and are written to the L1 cache for all tiles of a group.
  */
 #include "../vector.h"
 
 enum {
-    WINOGRAD_TAPS = 18,
-    WINOGRAD_STRIP = TILE_PIXELS < 4 ? TILE_PIXELS : 4,
-    ROW_FLOATS = 3 * BLAN_BLOCK * BLAN_BLOCK, /* of one row of the window and an input block */
+    TAPS = 18,
+    TAPS_TILES = TILE_PIXELS < 4 ? TILE_PIXELS : 4,
+    TAPS_GROUP = 18,
+    KEPT = 3,
+    PART_FLOATS = BLAN_SUMMED_BLOCKS * BLAN_BLOCK * BLAN_BLOCK, /* of one element's weights for a partial sum */
 };
 
-/* The taps of input channel `c` of a block, which is [6 rows][16 in][3][16 out]: transformed down the columns, and mixed
-   along the rows as g0 + g2 / 2, sqrt(1/2) g1, g2 / 2, of which the transform is sums. */
-static void winograd4_taps(float *block, size_t c, const blan_k_winograd_kernels *weights)
+/* Input channels of the partial sum that begins with block `first`. */
+BLAN_INLINE size_t winograd4_part_channels(size_t in_blocks, size_t first)
 {
+    const size_t left = in_blocks - first;
+    return (left < BLAN_SUMMED_BLOCKS ? left : BLAN_SUMMED_BLOCKS) * BLAN_BLOCK;
+}
+
+/* taps: [partial sums][6 rows][elements 1, 2 and 5][channels of the sum][16 out]. */
+static void winograd4_pack_taps(float *taps, size_t in_blocks, size_t channel, const blan_k_winograd_kernels *weights)
+{
+    const size_t block = channel / BLAN_BLOCK, first = block / BLAN_SUMMED_BLOCKS * BLAN_SUMMED_BLOCKS;
+    const size_t step = winograd4_part_channels(in_blocks, first) * BLAN_BLOCK;
+    float *at = taps + (first * BLAN_BLOCK * TAPS + channel - first * BLAN_BLOCK) * BLAN_BLOCK;
     v16d g[9], half[18];
     winograd_collect(g, weights);
     for (size_t x = 0; x < 3; x++)
         winograd4_weight_line(half + x, 3, g + x, 3);
-    for (size_t y = 0; y < 6; y++) {
-        v16d mixed[3];
-        winograd4_mix_line(mixed, 1, half + 3 * y, 1);
-        for (size_t x = 0; x < 3; x++)
-            v16_store(block + y * ROW_FLOATS + (c * 3 + x) * BLAN_BLOCK, __builtin_convertvector(mixed[x], v16));
+    for (size_t y = 0; y < 6; y++, at += KEPT * step) {
+        v16d row[6];
+        winograd4_weight_line(row, 1, half + 3 * y, 1);
+        v16_store(at, __builtin_convertvector(row[1], v16));
+        v16_store(at + step, __builtin_convertvector(row[2], v16));
+        v16_store(at + 2 * step, __builtin_convertvector(row[5], v16));
     }
 }
 
-/* Element x of a row of G g G^T from the row's mixed taps. */
-BLAN_INLINE v16 winograd4_row_element(const size_t x, const float *restrict taps)
+/* The elements 0, 3 and 4 of a row, PART_FLOATS apart, from those that are kept. */
+static void winograd4_complete_row(float *restrict made, size_t channels, const float *restrict kept)
 {
-    const v16 g0 = v16_load(taps), g1 = v16_load(taps + BLAN_BLOCK), g2 = v16_load(taps + 2 * BLAN_BLOCK);
-    switch (x) {
-    case 0: return g0 - g2;
-    case 1: return g0 + g1;
-    case 2: return g0 - g1;
-    case 3: return (g0 + 3 * g2) + 2 * g1;
-    case 4: return (g0 + 3 * g2) - 2 * g1;
-    default: return g2;
+    const size_t step = channels * BLAN_BLOCK;
+    for (size_t i = 0; i < step; i += BLAN_BLOCK) {
+        const v16 u1 = v16_load(kept + i), u2 = v16_load(kept + step + i), u5 = v16_load(kept + 2 * step + i);
+        const v16 even = 0.5f * (u1 + u2), odd = u1 - u2, even2 = even + 3 * u5;
+        v16_store(made + i, even - u5);
+        v16_store(made + PART_FLOATS + i, even2 + odd);
+        v16_store(made + 2 * PART_FLOATS + i, even2 - odd);
     }
 }
 
-/* Adds to the products of element x of row y those of `blocks` input blocks from block `first` on. Meanwhile the next
-   row is asked for, and this row of `next`, the blocks after these. */
-BLAN_INLINE void winograd4_add_element(const size_t x, const size_t tiles, const blan_k_winograd_strip *strip, size_t y,
-                                       size_t first, size_t blocks, const float *next)
+/* The products of one element and partial sum. Meanwhile half as many of the weights that are wanted next are asked
+   for. */
+BLAN_INLINE void winograd4_multiply_element(size_t tiles, const blan_k_taps_product *all, size_t element,
+                                            size_t first, const float *weights, const float *ahead)
 {
-    v16 acc[WINOGRAD_STRIP];
-#pragma clang loop unroll(full)
-    for (size_t t = 0; t < tiles; t++)
-        acc[t] = v16_splat(0);
-    const float *restrict taps = strip->taps + (6 * first + y) * ROW_FLOATS;
-    const float *restrict v = strip->v + (6 * y + x) * strip->window_step + first * strip->block_step;
-    const float *ahead = x < 3 ? next + y * ROW_FLOATS : y < 5 ? taps + ROW_FLOATS : next;
-    for (size_t ib = 0; ib < blocks; ib++, v += strip->block_step)
-        for (size_t c = 0; c < BLAN_BLOCK; c++) {
-            const size_t place = 6 * ib * ROW_FLOATS + 3 * c * BLAN_BLOCK;
-            __builtin_prefetch(ahead + place + x % 3 * BLAN_BLOCK);
-            const v16 u = winograd4_row_element(x, taps + place);
-#pragma clang loop unroll(full)
-            for (size_t t = 0; t < tiles; t++)
-                acc[t] += v16_splat(v[t * BLAN_BLOCK + c]) * u;
+    const size_t strips = (tiles + TILE_PIXELS - 1) / TILE_PIXELS;
+    const blan_k_product product = {
+        .out = all->products + element * all->product_step,
+        .add = first > 0,
+        .a = all->v + element * all->window_step + first * all->block_step,
+        .a_block_step = all->block_step,
+        .channels = winograd4_part_channels(all->in_blocks, first),
+        .weights = weights,
+        .strip = (tiles + strips - 1) / strips,
+        .ahead = ahead,
+        .ahead_step = (BLAN_BLOCK / 2 + strips - 1) / strips,
+    };
+    multiply(tiles, 1, &product);
+}
+
+static void winograd4_multiply_taps(size_t tiles, const blan_k_taps_product *all)
+{
+    float made[KEPT * PART_FLOATS] __attribute__((aligned(64)));
+    const float *kept = all->taps;
+    for (size_t first = 0; first < all->in_blocks; first += BLAN_SUMMED_BLOCKS) {
+        const size_t channels = winograd4_part_channels(all->in_blocks, first), step = channels * BLAN_BLOCK;
+        const bool last = first + BLAN_SUMMED_BLOCKS >= all->in_blocks;
+        for (size_t row = 0; row < 36; row += 6, kept += KEPT * step) {
+            /* Half an element's weights of the next row for each of this one's. */
+            const float *ahead = last && row == 30 ? all->next : kept + KEPT * step;
+            const size_t half = step / 2;
+            winograd4_complete_row(made, channels, kept);
+            winograd4_multiply_element(tiles, all, row, first, made, ahead);
+            winograd4_multiply_element(tiles, all, row + 1, first, kept, ahead + half);
+            winograd4_multiply_element(tiles, all, row + 2, first, kept + step, ahead + 2 * half);
+            winograd4_multiply_element(tiles, all, row + 3, first, made + PART_FLOATS, ahead + 3 * half);
+            winograd4_multiply_element(tiles, all, row + 4, first, made + 2 * PART_FLOATS, ahead + 4 * half);
+            winograd4_multiply_element(tiles, all, row + 5, first, kept + 2 * step, ahead + 5 * half);
         }
-    float *products = strip->products + (6 * y + x) * strip->product_step;
-#pragma clang loop unroll(full)
-    for (size_t t = 0; t < tiles; t++) {
-        float *sum = products + t * BLAN_BLOCK;
-        v16_store(sum, first > 0 ? v16_load(sum) + acc[t] : acc[t]);
-    }
-}
-
-BLAN_INLINE void winograd4_strip_tiles(const size_t tiles, const blan_k_winograd_strip *strip)
-{
-    for (size_t first = 0; first < strip->in_blocks; first += SUMMED_BLOCKS) {
-        const size_t left = strip->in_blocks - first, blocks = left < SUMMED_BLOCKS ? left : SUMMED_BLOCKS;
-        const float *next = left > blocks ? strip->taps + (first + blocks) * 6 * ROW_FLOATS : strip->next;
-        for (size_t y = 0; y < 6; y++) {
-            winograd4_add_element(0, tiles, strip, y, first, blocks, next);
-            winograd4_add_element(1, tiles, strip, y, first, blocks, next);
-            winograd4_add_element(2, tiles, strip, y, first, blocks, next);
-            winograd4_add_element(3, tiles, strip, y, first, blocks, next);
-            winograd4_add_element(4, tiles, strip, y, first, blocks, next);
-            winograd4_add_element(5, tiles, strip, y, first, blocks, next);
-        }
-    }
-}
-
-static void winograd4_strip(size_t tiles, const blan_k_winograd_strip *strip)
-{
-    switch (tiles) {
-    case 1: winograd4_strip_tiles(1, strip); break;
-    case 2: winograd4_strip_tiles(2, strip); break;
-#if TILE_PIXELS >= 4
-    case 3: winograd4_strip_tiles(3, strip); break;
-    case 4: winograd4_strip_tiles(4, strip); break;
-#endif
-    default: break;
     }
 }

@@ -5,11 +5,28 @@
  */
 #include "../vector.h"
 
-enum { WINOGRAD_TAPS = 9, WINOGRAD_STRIP = 4 };
+enum {
+    TAPS = 9,
+    TAPS_TILES = 4,
+    TAPS_GROUP = 4,
+    /* Sums over many channels are made of sums over so few blocks of them: rounding errors grow with the length of those
+       alone, and their taps stay in the L1 cache for the six rows of the window. */
+    SUMMED_BLOCKS = 2,
+};
 
-/* The taps of input channel `c` of a block, which is [16 in][9][16 out]. */
-static void winograd4_taps(float *block, size_t c, const blan_k_winograd_kernels *weights)
+/* Taps are kept mixed, g0 + g2 / 2, sqrt(1/2) g1, g2 / 2 along both axes: G then is sums of them, which leaves the units
+   that multiply to the products. */
+BLAN_INLINE void winograd4_mix_line(v16d *restrict out, size_t step, const v16d *restrict g, size_t g_step)
 {
+    out[0] = g[0] + 0.5 * g[2 * g_step];
+    out[step] = 0.70710678118654752440 * g[g_step];
+    out[2 * step] = 0.5 * g[2 * g_step];
+}
+
+/* taps: [input channels][9][16 out]. */
+static void winograd4_pack_taps(float *taps, size_t in_blocks, size_t channel, const blan_k_winograd_kernels *weights)
+{
+    (void)in_blocks;
     v16d g[9], half[9], mixed[9];
     winograd_collect(g, weights);
     for (size_t i = 0; i < 3; i++)
@@ -17,7 +34,7 @@ static void winograd4_taps(float *block, size_t c, const blan_k_winograd_kernels
     for (size_t i = 0; i < 3; i++)
         winograd4_mix_line(mixed + 3 * i, 1, half + 3 * i, 1);
     for (size_t tap = 0; tap < 9; tap++)
-        v16_store(block + (c * WINOGRAD_TAPS + tap) * BLAN_BLOCK, __builtin_convertvector(mixed[tap], v16));
+        v16_store(taps + (channel * TAPS + tap) * BLAN_BLOCK, __builtin_convertvector(mixed[tap], v16));
 }
 
 /* One column or row of G g from mixed taps, by sums alone: where a CPU adds beside it multiplies, they cost next to
@@ -51,10 +68,10 @@ BLAN_INLINE void winograd4_weight_row(const size_t y, v16 *restrict u, const flo
 }
 
 /* Adds to the products of the six elements of row y those of `blocks` input blocks from block `first` on. */
-BLAN_INLINE void winograd4_taps_row(const size_t y, const size_t tiles, const blan_k_winograd_strip *strip,
+BLAN_INLINE void winograd4_taps_row(const size_t y, const size_t tiles, const blan_k_taps_product *strip,
                                     size_t first, size_t blocks)
 {
-    v16 acc[6][WINOGRAD_STRIP];
+    v16 acc[6][TAPS_TILES];
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 6; x++)
 #pragma clang loop unroll(full)
@@ -86,7 +103,7 @@ BLAN_INLINE void winograd4_taps_row(const size_t y, const size_t tiles, const bl
         }
 }
 
-BLAN_INLINE void winograd4_strip_tiles(const size_t tiles, const blan_k_winograd_strip *strip)
+BLAN_INLINE void winograd4_strip_tiles(const size_t tiles, const blan_k_taps_product *strip)
 {
     for (size_t first = 0; first < strip->in_blocks; first += SUMMED_BLOCKS) {
         const size_t left = strip->in_blocks - first, blocks = left < SUMMED_BLOCKS ? left : SUMMED_BLOCKS;
@@ -99,13 +116,18 @@ BLAN_INLINE void winograd4_strip_tiles(const size_t tiles, const blan_k_winograd
     }
 }
 
-static void winograd4_strip(size_t tiles, const blan_k_winograd_strip *strip)
+static void winograd4_multiply_taps(size_t tiles, const blan_k_taps_product *all)
 {
+    blan_k_taps_product strip = *all;
+    for (; tiles >= TAPS_TILES; tiles -= TAPS_TILES) {
+        winograd4_strip_tiles(TAPS_TILES, &strip);
+        strip.v += TAPS_TILES * BLAN_BLOCK;
+        strip.products += TAPS_TILES * BLAN_BLOCK;
+    }
     switch (tiles) {
-    case 1: winograd4_strip_tiles(1, strip); break;
-    case 2: winograd4_strip_tiles(2, strip); break;
-    case 3: winograd4_strip_tiles(3, strip); break;
-    case 4: winograd4_strip_tiles(4, strip); break;
+    case 1: winograd4_strip_tiles(1, &strip); break;
+    case 2: winograd4_strip_tiles(2, &strip); break;
+    case 3: winograd4_strip_tiles(3, &strip); break;
     default: break;
     }
 }
