@@ -23,12 +23,12 @@ final class DenseHead: @unchecked Sendable {
     let ordered = Self.fromColumnMajor(weights, dense)
     packed.hidden = try AlignedBuffer(
       count: blan_k_linear_padded_outputs(hidden) * inputs, purpose: network.weight(of: dense))
-    blan_k_linear_pack(ordered, hidden, dense.channels, area, packed.hidden.pointer)
+    blan_k_linear_pack(ordered, hidden, dense.channels, area, packed.hidden.pointer, 1)
     bias.hidden = try source.values(network.bias(of: dense), [dense.outputs])
     packed.heads = try AlignedBuffer(
       count: blan_k_linear_padded_outputs(outputs) * ChannelBlock.padded(hidden), purpose: "\(network.prefix)'s heads")
     let heads = try network.heads.flatMap { try source.values(network.weight(of: $0), network.shape(of: $0)) }
-    blan_k_linear_pack(heads, outputs, hidden, 1, packed.heads.pointer)
+    blan_k_linear_pack(heads, outputs, hidden, 1, packed.heads.pointer, 1)
     bias.heads = try network.heads.flatMap { try source.values(network.bias(of: $0), [$0.outputs]) }
   }
 

@@ -135,7 +135,7 @@ struct WeightPacker<Source: TensorSource> {
     let rows = blan_k_linear_padded_outputs(layer.outputs)
     let packed = try AlignedBuffer<Float>(count: rows * shape.blockedCount, purpose: layer.weight)
     try source.withTensor(layer.weight, shape: [layer.outputs, layer.inputs]) {
-      blan_k_linear_pack($0.baseAddress, layer.outputs, shape.channels, shape.area, packed.pointer)
+      blan_k_linear_pack($0.baseAddress, layer.outputs, shape.channels, shape.area, packed.pointer, threads)
     }
     return .linear(weights: packed, bias: bias)
   }

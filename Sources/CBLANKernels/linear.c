@@ -11,15 +11,33 @@ enum { ROWS = 4 };
 
 size_t blan_k_linear_padded_outputs(size_t outputs) { return divide_up(outputs, ROWS) * ROWS; }
 
-void blan_k_linear_pack(const float *weights, size_t outputs, size_t channels, size_t area, float *packed)
+typedef struct pack_task {
+    const float *weights;
+    size_t channels, area;
+    float *packed;
+} pack_task;
+
+static void pack_output(void *context, size_t out, size_t worker)
+{
+    (void)worker;
+    const pack_task *task = context;
+    const size_t row = blocks_of(task->channels) * task->area * BLAN_BLOCK;
+    const float *weights = task->weights + out * task->channels * task->area;
+    float *packed = task->packed + out * row;
+    for (size_t c = 0; c < task->channels; c++)
+        for (size_t i = 0; i < task->area; i++)
+            packed[(c / BLAN_BLOCK * task->area + i) * BLAN_BLOCK + c % BLAN_BLOCK] = *weights++;
+    for (size_t c = task->channels; c < blocks_of(task->channels) * BLAN_BLOCK; c++)
+        for (size_t i = 0; i < task->area; i++)
+            packed[(c / BLAN_BLOCK * task->area + i) * BLAN_BLOCK + c % BLAN_BLOCK] = 0;
+}
+
+void blan_k_linear_pack(const float *weights, size_t outputs, size_t channels, size_t area, float *packed, int threads)
 {
     const size_t row = blocks_of(channels) * area * BLAN_BLOCK;
-    memset(packed, 0, blan_k_linear_padded_outputs(outputs) * row * sizeof *packed);
-    for (size_t out = 0; out < outputs; out++)
-        for (size_t c = 0; c < channels; c++)
-            for (size_t i = 0; i < area; i++)
-                packed[out * row + (c / BLAN_BLOCK * area + i) * BLAN_BLOCK + c % BLAN_BLOCK] =
-                    weights[(out * channels + c) * area + i];
+    pack_task task = {weights, channels, area, packed};
+    blan_k_parallel_for(threads, outputs, pack_output, &task);
+    memset(packed + outputs * row, 0, (blan_k_linear_padded_outputs(outputs) - outputs) * row * sizeof *packed);
 }
 
 typedef struct linear_task {

@@ -13,7 +13,7 @@ import Testing
     noise.fill(weights)
     noise.fill(bias)
     let packed = try AlignedBuffer<Float>(count: blan_k_linear_padded_outputs(outputs) * shape.blockedCount)
-    blan_k_linear_pack(weights.pointer, outputs, channels, area, packed.pointer)
+    blan_k_linear_pack(weights.pointer, outputs, channels, area, packed.pointer, 2)
     let expected = try BlockedMap(.vector(outputs), batch: 3)
     for image in 0..<3 {
       for output in 0..<outputs {

@@ -9,7 +9,8 @@ size_t blan_k_linear_padded_outputs(size_t outputs);
 
 /* Packs weights [outputs][channels * area], inputs in C, H, W order, for a blocked map of `channels` x `area`:
    [padded outputs][blocks][area][16]. */
-void blan_k_linear_pack(const float *weights, size_t outputs, size_t channels, size_t area, float *packed);
+void blan_k_linear_pack(const float *weights, size_t outputs, size_t channels, size_t area, float *packed,
+                        int threads);
 
 /* out[n][outputs] = packed * x[n] + bias; x: [batch][inputs], inputs a multiple of 16; rows of out are out_step floats
    apart, at least outputs rounded up to 16, and zero past the outputs. */
