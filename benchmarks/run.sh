@@ -2,13 +2,13 @@
 # Runs benchmarks/inference.py, or the script that the first word names, in an environment of their own,
 # build/benchmark-venv, which it makes first where it is missing.
 # A package that cannot be installed is left out, and the benchmark reports its peer as skipped.
-# Usage: benchmarks/run.sh [training|detection|images|roofline|products] [OPTIONS...]
+# Usage: benchmarks/run.sh [training|memory|detection|images|roofline|products] [OPTIONS...]
 #        e.g. benchmarks/run.sh --threads 2 --batch 8; benchmarks/run.sh detection --parts time; benchmarks/run.sh --help
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 script=inference
-case ${1-} in training | detection | images | roofline | products) script=$1; shift ;; esac
+case ${1-} in training | memory | detection | images | roofline | products) script=$1; shift ;; esac
 
 [ -e build/lib/libblan.so ] || scripts/build.sh >&2
 environment=build/benchmark-venv

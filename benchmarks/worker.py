@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import resource
 import sys
 import time
 from multiprocessing.connection import Connection
@@ -28,7 +29,9 @@ class Worker:
         self._process = context.Process(target=_serve, args=(theirs, name, task, str(self.log)), daemon=True)
         self._process.start()
         theirs.close()
-        self.version: str = self._receive()
+        self.version: str
+        self.load_seconds: float
+        self.version, self.load_seconds = self._receive()
 
     def predict(self, pixels: np.ndarray) -> np.ndarray:
         """One untimed call, whose result is checked."""
@@ -38,6 +41,11 @@ class Worker:
     def time(self, pixels: np.ndarray, count: int) -> list[tuple[float, float]]:
         """Each of `count` calls in a row, after one that is not timed: seconds passed, and of all threads' CPU time."""
         self._pipe.send(("time", (pixels, count)))
+        return self._receive()
+
+    def memory(self) -> float:
+        """The most memory that the process has held until now, in MB."""
+        self._pipe.send(("memory", None))
         return self._receive()
 
     def close(self) -> None:
@@ -67,11 +75,18 @@ def _serve(pipe: Connection, name: str, task: Task, log: str) -> None:
     os.environ["OMP_NUM_THREADS"] = str(task.threads)
     module, function = (PEERS | FRAME_PEERS)[name]
     try:
-        call, version = getattr(importlib.import_module(f"peers.{module}"), function)(task)
-        pipe.send(("done", version))
+        load = getattr(importlib.import_module(f"peers.{module}"), function)
+        started = time.perf_counter()
+        call, version = load(task)
+        pipe.send(("done", (version, time.perf_counter() - started)))
+        answers = {
+            "predict": call,
+            "time": lambda content: _timed(call, *content),
+            "memory": lambda _: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
         while True:
             request, content = pipe.recv()
-            pipe.send(("done", call(content) if request == "predict" else _timed(call, *content)))
+            pipe.send(("done", answers[request](content)))
     except EOFError:
         sys.exit(0)
     except Exception as error:

@@ -3,9 +3,6 @@
 import os
 from pathlib import Path
 
-import torch
-from blan_torch import load_model
-
 from . import Task
 
 
@@ -13,6 +10,10 @@ def onnx_file(task: Task) -> Path:
     """Exports the network once for each batch size, constants folded, shapes fixed."""
     path = task.folder / "network.onnx"
     if not path.exists():
+        # Not above: a process that finds the file shall not hold PyTorch.
+        import torch
+        from blan_torch import load_model
+
         # Whole or not at all: a run that was interrupted leaves no half file behind.
         unfinished = path.with_name("unfinished.onnx")
         torch.onnx.export(

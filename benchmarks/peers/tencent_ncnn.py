@@ -6,9 +6,6 @@ from pathlib import Path
 
 import ncnn
 import numpy as np
-import pnnx
-import torch
-from blan_torch import load_model
 
 from . import Call, Task
 
@@ -17,6 +14,11 @@ def _converted(task: Task) -> tuple[Path, Path]:
     folder = task.folder / "ncnn"
     parameters, weights = folder / "network.ncnn.param", folder / "network.ncnn.bin"
     if not weights.exists():
+        # Not above: a process that finds the files shall not hold PyTorch.
+        import pnnx
+        import torch
+        from blan_torch import load_model
+
         folder.mkdir(exist_ok=True)
         pixels = torch.zeros(1, *task.shape[1:])
         torch.jit.trace(load_model(task.model), pixels, check_trace=False).save(folder / "network.pt")
