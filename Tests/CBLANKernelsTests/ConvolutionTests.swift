@@ -47,6 +47,8 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
     ConvolutionCase(batch: 2, inputs: (20, 0), height: 7, width: 5, outputs: 33),
     ConvolutionCase(batch: 3, inputs: (32, 0), height: 14, width: 14, outputs: 48),
     ConvolutionCase(inputs: (64, 0), height: 17, width: 16, outputs: 64),
+    // Two partial sums of different length, and more tiles than one group has.
+    ConvolutionCase(batch: 3, inputs: (72, 0), height: 15, width: 14, outputs: 24),
     ConvolutionCase(batch: 5, inputs: (16, 0), height: 4, width: 4, outputs: 16),
     // More output blocks than one part of a weight gradient has.
     ConvolutionCase(batch: 2, inputs: (36, 0), height: 11, width: 12, outputs: 80),

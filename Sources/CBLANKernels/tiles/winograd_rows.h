@@ -8,7 +8,7 @@
 enum {
     TAPS = 18,
     TAPS_TILES = TILE_PIXELS < 4 ? TILE_PIXELS : 4,
-    TAPS_GROUP = 18,
+    TAPS_GROUP = 36, /* so many that what is written to the cache for them costs little beside the products */
     KEPT = 3,
     PART_FLOATS = BLAN_SUMMED_BLOCKS * BLAN_BLOCK * BLAN_BLOCK, /* of one element's weights for a partial sum */
 };
