@@ -2,10 +2,10 @@
  * Winograd convolution for 3x3 kernels (Lavin and Gray 2016): windows of (m + 2)^2 pixels, at stride 2 (2 m + 1)^2, are
  * transformed, multiplied with transformed weights as so many matrix products, and transformed back to m x m outputs.
  *
- * Tiles, taken in order over the whole batch, are worked on in groups small enough that a group's transformed windows
- * (V) stay in the L2 cache. The threads share out the groups, equally many and equally large for each; only when there
- * are hardly any tiles do they share out the output channels, and each makes V of all tiles for itself: to transform a
- * window takes less time than to fetch one from another core's cache.
+ * Tiles, taken in order over the whole batch, are worked on in groups: so small that a group's transformed windows (V)
+ * stay in the L2 cache, unless all weights were then read for too few tiles. The threads share out the groups, equally
+ * many and equally large for each; only when there are hardly any tiles do they share out the output channels, and each
+ * makes V of all tiles for itself: to transform a window takes less time than to fetch one from another core's cache.
  *
  * V: [element of the window][input block][tile][16]. Weights are packed in one of two forms. Transformed, U: [output
  * group][element][input block][16 in][blocks of the group][16 out]; or as taps: [output block][input block][taps * 16][16

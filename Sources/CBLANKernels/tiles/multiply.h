@@ -1,5 +1,5 @@
 /* The dense micro-kernel: a register block of pixels x output blocks, one broadcast and `blocks` multiply-adds for
-   every pixel and channel. Winograd's products and 1x1 convolutions run on it. */
+   every pixel and channel. Winograd's products run on it; direct.h has its like for the other convolutions. */
 #include "../vector.h"
 #include "step.h"
 
