@@ -2,7 +2,8 @@
 # Makes the wheel and the Debian packages and tries them where nothing else is: Debian systems of Python alone and of a C
 # compiler, in folders of their own (chroot), without Swift or any library of libblan's. The folders are kept in build/bare
 # and copied for each run. Needs root; exits with 77 ("skipped") without.
-# Usage: scripts/test-packages.sh
+# Usage: scripts/test-packages.sh [--prepare]
+#   --prepare  makes the bare systems alone
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,18 +13,35 @@ scripts/install-packages.sh mmdebstrap >&2
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# A folder with a Debian of the named packages and what they need; made once.
-bare() {
-  local name=$1 packages=$2
+declare -A contents=(
+  [python]=python3,python3-venv,ca-certificates
+  [plain]=ca-certificates
+  [compiler]=ca-certificates,gcc,libc6-dev,pkg-config
+)
+
+# The folder of a Debian of its packages and what they need; made once.
+make_bare() {
+  local name=$1
   if [ ! -e "build/bare/$name.done" ]; then
     rm -rf "build/bare/$name"
     mkdir -p build/bare
-    mmdebstrap --quiet --mode=root --variant=apt --include="$packages" bookworm "build/bare/$name" >&2
+    mmdebstrap --quiet --mode=root --variant=apt --include="${contents[$name]}" bookworm "build/bare/$name" >&2
     touch "build/bare/$name.done"
   fi
+}
+
+# A copy of it to work in.
+bare() {
+  local name=$1
+  make_bare "$name"
   cp -a "build/bare/$name" "$scratch/$name"
   cp /etc/resolv.conf "$scratch/$name/etc/"
 }
+
+if [ "${1:-}" = --prepare ]; then
+  for name in "${!contents[@]}"; do make_bare "$name"; done
+  exit 0
+fi
 
 inside() {
   local root=$scratch/$1
@@ -65,7 +83,7 @@ PYTHON
 }
 
 the_wheel_works_beside_python_alone() {
-  bare python python3,python3-venv,ca-certificates
+  bare python
   has_nothing python
   mkdir -p "$scratch/python/wheels"
   .venv/bin/python -m pip download --quiet --disable-pip-version-check --only-binary :all: -d "$scratch/python/wheels" build/wheel/*.whl
@@ -100,7 +118,7 @@ the_debian_packages_depend_on_what_they_need() {
 
 # The library without a compiler: the program is built outside.
 the_debian_library_works_alone() {
-  bare plain ca-certificates
+  bare plain
   cp build/deb/libblan0_*.deb examples/data/astronaut_full.jpg "$scratch/plain/root/"
   gcc -std=c11 -O1 -Iinclude examples/c/predict.c -o "$scratch/plain/root/predict" -Lbuild/lib -lblan
   has_nothing plain
@@ -114,7 +132,7 @@ the_debian_library_works_alone() {
 }
 
 the_debian_packages_are_linked_by_gcc() {
-  bare compiler ca-certificates,gcc,libc6-dev,pkg-config
+  bare compiler
   cp build/deb/*.deb examples/data/astronaut_full.jpg "$scratch/compiler/root/"
   inside compiler sh -c 'apt-get -qq update && apt-get -qq install --no-install-recommends /root/*.deb'
   inside compiler sh -c 'cd /root && gcc -std=c11 -Wall -Werror /usr/share/doc/libblan-dev/examples/c/predict.c $(pkg-config --cflags --libs blan) -o predict'

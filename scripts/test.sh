@@ -95,18 +95,31 @@ python_tests() {
 
 binary_interface() { python3 Tests/ABI/abi.py check && Tests/ABI/run.sh; }
 
+# What two of the last checks fetch, environments and systems of gigabytes, comes while the compiler works. Should that
+# fail, they try again themselves.
+prepare() {
+  mkdir -p build
+  # In a group of its own, which an interrupted run takes with it.
+  setsid bash -c 'scripts/coexistence.sh --prepare; scripts/test-packages.sh --prepare' >build/prepared.log 2>&1 &
+  preparing=$!
+  trap 'kill -- "-$preparing" 2>/dev/null || true' EXIT
+}
+beside_other_libraries() { wait "$preparing" || true; scripts/coexistence.sh; }
+
 quickstart() {
   rm -f build/quickstart.html
   scripts/quickstart.sh >build/quickstart.txt && grep -q Smiling build/quickstart.txt && [ -s build/quickstart.html ]
 }
 
-check "Debian packages" scripts/install-packages.sh chromium openmpi-bin libopenmpi-dev # a browser; several processes
+# A browser; several processes; bare systems.
+check "Debian packages" scripts/install-packages.sh chromium openmpi-bin libopenmpi-dev mmdebstrap
 gstreamer=(libgstreamer-plugins-base1.0-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
 check "Debian packages" scripts/install-packages.sh "${gstreamer[@]}"
 requirements=(scripts/requirements.txt)
 [ $quick -eq 1 ] || requirements+=(scripts/requirements-ray.txt)
 [ $with_torch -eq 0 ] || requirements+=(scripts/requirements-torch.txt)
 check "Python environment" scripts/python-environment.sh "${requirements[@]}"
+[ $quick -eq 1 ] || prepare
 check "Swift style (swift format)" swift_style
 check "Python style (ruff)" python_style
 check "Build without warnings" swift_build
@@ -123,7 +136,7 @@ check "Binary interface" binary_interface
 [ $sanitize -eq 0 ] || check "Threads under ThreadSanitizer" threads_sanitized
 [ $quick -eq 1 ] || check "Installed package" installed_package
 check "Python tests" python_tests
-[ $quick -eq 1 ] || check "Beside other libraries in one process" scripts/coexistence.sh
+[ $quick -eq 1 ] || check "Beside other libraries in one process" beside_other_libraries
 [ $quick -eq 1 ] || check "Packages in bare systems" scripts/test-packages.sh
 [ $quick -eq 1 ] || check "Quickstart" quickstart
 
