@@ -36,14 +36,9 @@ TOLERANCE = 1e-3
 def main() -> int:
     """Runs the benchmark; returns the exit status: 1 when libblan's outputs are wrong or missing."""
     arguments = parse()
-    folder = REPOSITORY / "build" / "benchmark" / f"width{arguments.width}-size{arguments.size}"
-    folder.mkdir(parents=True, exist_ok=True)
-    model = prepare(folder, arguments.width, arguments.size)
-    shape = (arguments.batch, 3, arguments.size, arguments.size)
-    task = Task(model, folder / f"batch{arguments.batch}", shape, arguments.threads)
-    task.folder.mkdir(exist_ok=True)
-    pixels = pixels_for(shape)
-    reference = expected(model, pixels)
+    task = task_of(arguments)
+    pixels = pixels_for(task.shape)
+    reference = expected(task.model, pixels)
 
     conditions = describe(arguments)
     print_conditions(conditions, reference)
@@ -92,6 +87,17 @@ def parse_for(
     if unknown:
         parser.error(f"unknown peers: {', '.join(unknown)}; there are {', '.join(peers)}")
     return arguments
+
+
+def task_of(arguments: argparse.Namespace) -> Task:
+    """What the peers are to run, its network made and its folder there."""
+    folder = REPOSITORY / "build" / "benchmark" / f"width{arguments.width}-size{arguments.size}"
+    folder.mkdir(parents=True, exist_ok=True)
+    model = prepare(folder, arguments.width, arguments.size)
+    shape = (arguments.batch, 3, arguments.size, arguments.size)
+    task = Task(model, folder / f"batch{arguments.batch}", shape, arguments.threads)
+    task.folder.mkdir(exist_ok=True)
+    return task
 
 
 def describe(arguments: argparse.Namespace) -> dict[str, object]:

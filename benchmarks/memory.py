@@ -12,9 +12,8 @@ from __future__ import annotations
 import statistics
 import sys
 
-from inference import REPOSITORY, describe, parse_for
-from network import pixels_for, prepare
-from peers import Task
+from inference import describe, parse_for, task_of
+from network import pixels_for
 from worker import Skipped, Worker
 
 PEERS = ("libblan", "onnxruntime", "openvino", "ncnn", "mnn")
@@ -24,14 +23,8 @@ PREDICTIONS = 3
 def main() -> int:
     """Prints the table; returns 1 when libblan did not run."""
     arguments = parse_for(__doc__, "benchmarks/run.sh memory", PEERS, batch=1, repeats=(5, "processes of each peer"))
-    folder = REPOSITORY / "build" / "benchmark" / f"width{arguments.width}-size{arguments.size}"
-    folder.mkdir(parents=True, exist_ok=True)
-    shape = (arguments.batch, 3, arguments.size, arguments.size)
-    task = Task(
-        prepare(folder, arguments.width, arguments.size), folder / f"batch{arguments.batch}", shape, arguments.threads
-    )
-    task.folder.mkdir(exist_ok=True)
-    pixels = pixels_for(shape)
+    task = task_of(arguments)
+    pixels = pixels_for(task.shape)
     figures: dict[str, list[tuple[float, float]]] = {}
     skipped: dict[str, str] = {}
     for name in arguments.peers:

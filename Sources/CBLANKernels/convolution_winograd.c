@@ -206,8 +206,6 @@ static void multiply_transformed(const run_task *task, const product_group *g)
     const size_t in_blocks = in_blocks_total(task->problem), window_step = element_step(in_blocks * g->tiles);
     const size_t element_weights = in_blocks * BLAN_BLOCK * g->blocks * BLAN_BLOCK, block_step = g->tiles * BLAN_BLOCK;
     const float *weights = task->packed + g->first * block_weights(task->problem, task->tiles, task->kind);
-    /* Strips of equal length: a last one of few tiles would read all weights for little. */
-    const size_t strips = divide_up(g->tiles, task->tiles->tile_pixels), strip = divide_up(g->tiles, strips);
     const size_t elements = window_elements(task->kind);
     for (size_t e = 0; e < elements; e++) {
         const float *element = weights + weights_of(task->kind, e) * element_weights;
@@ -219,9 +217,8 @@ static void multiply_transformed(const run_task *task, const product_group *g)
             .a_block_step = block_step,
             .channels = in_blocks * BLAN_BLOCK,
             .weights = element,
-            .strip = strip,
             .ahead = weights + next * element_weights,
-            .ahead_step = divide_up(g->blocks * BLAN_BLOCK, strips),
+            .ahead_floats = g->blocks * BLAN_BLOCK,
         };
         task->tiles->multiply(g->tiles, g->blocks, &product);
     }

@@ -95,9 +95,8 @@ typedef struct blan_k_product {
     const float *a; /* [input blocks: a_block_step apart][pixels][16]; of a last block that is not full, no more is read */
     size_t a_block_step, channels;
     const float *weights; /* [channels][blocks][16] */
-    size_t strip;         /* pixels that are taken at once: at most tile_pixels, best equally many each time */
-    const float *ahead;   /* what is fetched to the caches meanwhile: ahead_step floats for each channel and strip */
-    size_t ahead_step;
+    const float *ahead;   /* what is fetched to the caches meanwhile: at least ahead_floats for each channel */
+    size_t ahead_floats;
 } blan_k_product;
 
 /* The products of Winograd tiles and one output block from its taps. */
@@ -122,7 +121,7 @@ typedef struct blan_k_valid_tile {
 } blan_k_valid_tile;
 
 typedef struct blan_k_tile_table {
-    size_t tile_pixels; /* most pixels of a strip of multiply, and those of direct */
+    size_t tile_pixels; /* most pixels that direct takes, and multiply at once */
     size_t tile_blocks; /* most output blocks */
     size_t taps_tiles;  /* tiles from which fewer hardly cost less in winograd_multiply_taps */
     size_t taps_group;  /* most tiles that share there what is read of the taps */

@@ -24,12 +24,10 @@ static void pack_output(void *context, size_t out, size_t worker)
     const size_t row = blocks_of(task->channels) * task->area * BLAN_BLOCK;
     const float *weights = task->weights + out * task->channels * task->area;
     float *packed = task->packed + out * row;
-    for (size_t c = 0; c < task->channels; c++)
+    for (size_t c = 0; c < blocks_of(task->channels) * BLAN_BLOCK; c++)
         for (size_t i = 0; i < task->area; i++)
-            packed[(c / BLAN_BLOCK * task->area + i) * BLAN_BLOCK + c % BLAN_BLOCK] = *weights++;
-    for (size_t c = task->channels; c < blocks_of(task->channels) * BLAN_BLOCK; c++)
-        for (size_t i = 0; i < task->area; i++)
-            packed[(c / BLAN_BLOCK * task->area + i) * BLAN_BLOCK + c % BLAN_BLOCK] = 0;
+            packed[(c / BLAN_BLOCK * task->area + i) * BLAN_BLOCK + c % BLAN_BLOCK] =
+                c < task->channels ? *weights++ : 0;
 }
 
 void blan_k_linear_pack(const float *weights, size_t outputs, size_t channels, size_t area, float *packed, int threads)

@@ -152,7 +152,7 @@ static void convolve_tiles(const pool_task *task, size_t image, size_t y, float 
     const blan_k_stem_shape *s = task->shape;
     const band_memory *m = &task->memory;
     const size_t tiles = m->tiles, out_blocks = blocks_of(s->out_channels), group_blocks = task->tiles->tile_blocks;
-    const size_t window_step = element_step(tiles), strip = divide_up(tiles, divide_up(tiles, task->tiles->tile_pixels));
+    const size_t window_step = element_step(tiles);
     float *windows = memory, *products = memory + m->windows;
     for (size_t i = 0; i < tiles; i++) {
         const blan_k_winograd_input window = {
@@ -175,7 +175,6 @@ static void convolve_tiles(const pool_task *task, size_t image, size_t y, float 
                 .a = windows + e * window_step,
                 .channels = CHANNELS,
                 .weights = weights + e * BLAN_BLOCK * blocks * BLAN_BLOCK,
-                .strip = strip,
                 .ahead = windows + e * window_step,
             };
             task->tiles->multiply(tiles, blocks, &product);

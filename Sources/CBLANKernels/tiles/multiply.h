@@ -3,10 +3,11 @@
 #include "../vector.h"
 #include "step.h"
 
-/* A strip of pixels. */
+/* A strip of pixels, and its part of what is asked for ahead: `ahead_step` floats for each channel. */
 typedef struct product_strip {
     float *out;
     const float *a, *ahead;
+    size_t ahead_step;
     const float *after; /* the first block of the strip that follows */
 } product_strip;
 
@@ -21,7 +22,7 @@ BLAN_INLINE void multiply_part(const size_t pixels, const size_t blocks, const b
 #pragma clang loop unroll(full)
         for (size_t p = 0; p < pixels; p++)
             acc[b][p] = v16_splat(0);
-    const size_t a_step = product->a_block_step, ahead_step = product->ahead_step;
+    const size_t a_step = product->a_block_step, ahead_step = strip->ahead_step;
     const float *restrict a = strip->a + first * a_step;
     const float *restrict w = product->weights + first * BLAN_BLOCK * blocks * BLAN_BLOCK;
     const float *ahead = strip->ahead + first * BLAN_BLOCK * ahead_step;
@@ -87,12 +88,19 @@ BLAN_INLINE void multiply_pixels(size_t pixels, const size_t blocks, const blan_
     }
 }
 
+/* In strips of equal length: a last one of few pixels would read all weights for little. */
 static void multiply(size_t pixels, size_t blocks, const blan_k_product *product)
 {
     (void)blocks;
-    product_strip strip = {.out = product->out, .a = product->a, .ahead = product->ahead};
+    const size_t strips = (pixels + TILE_PIXELS - 1) / TILE_PIXELS, most = (pixels + strips - 1) / strips;
+    product_strip strip = {
+        .out = product->out,
+        .a = product->a,
+        .ahead = product->ahead,
+        .ahead_step = (product->ahead_floats + strips - 1) / strips,
+    };
     for (size_t count; pixels > 0; pixels -= count) {
-        count = pixels < product->strip ? pixels : product->strip;
+        count = pixels < most ? pixels : most;
         strip.after = strip.a + count * BLAN_BLOCK;
 #if TILE_BLOCKS >= 2
         if (blocks == 2)
@@ -102,6 +110,6 @@ static void multiply(size_t pixels, size_t blocks, const blan_k_product *product
             multiply_pixels(count, 1, product, &strip);
         strip.out += count * BLAN_BLOCK;
         strip.a = strip.after;
-        strip.ahead += product->channels * product->ahead_step;
+        strip.ahead += product->channels * strip.ahead_step;
     }
 }

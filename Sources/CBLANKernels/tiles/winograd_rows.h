@@ -57,7 +57,6 @@ static void winograd4_complete_row(float *restrict made, size_t channels, const 
 BLAN_INLINE void winograd4_multiply_element(size_t tiles, const blan_k_taps_product *all, size_t element,
                                             size_t first, const float *weights, const float *ahead)
 {
-    const size_t strips = (tiles + TILE_PIXELS - 1) / TILE_PIXELS;
     const blan_k_product product = {
         .out = all->products + element * all->product_step,
         .add = first > 0,
@@ -65,9 +64,8 @@ BLAN_INLINE void winograd4_multiply_element(size_t tiles, const blan_k_taps_prod
         .a_block_step = all->block_step,
         .channels = winograd4_part_channels(all->in_blocks, first),
         .weights = weights,
-        .strip = (tiles + strips - 1) / strips,
         .ahead = ahead,
-        .ahead_step = (BLAN_BLOCK / 2 + strips - 1) / strips,
+        .ahead_floats = BLAN_BLOCK / 2,
     };
     multiply(tiles, 1, &product);
 }
