@@ -110,6 +110,38 @@ typedef struct blan_k_taps_product {
     size_t product_step;
 } blan_k_taps_product;
 
+/* The subsets of four rows of 16 floats: see tiles/four_russians.h. */
+enum {
+    BLAN_SUBSET_ROWS = 4,
+    BLAN_SUBSET_FLOATS = 16 << BLAN_SUBSET_ROWS, /* of a table */
+    BLAN_SUBSET_STEP = 8, /* a subset is stored times this, which the CPU scales to its place as it computes addresses */
+};
+
+/* An input that is not zero, and where its weights lie. */
+typedef struct blan_k_active {
+    float value;
+    uint32_t place;
+} blan_k_active;
+
+/* The product of adjacent pixels' active inputs and the weights of some output blocks: see tiles/sparse.h. */
+typedef struct blan_k_sparse_product {
+    float *out; /* [blocks: out_block_step apart][pixels][16] */
+    size_t out_block_step;
+    const float *bias; /* [blocks][16], what sums begin with; NULL = what is in out */
+    bool relu;
+    const blan_k_active *active; /* [pixels][BLAN_SUMMED_CHANNELS], and two entries behind them that are read, not used */
+    const uint32_t *counts;      /* [pixels] */
+    const float *weights;        /* [channels][sparse_blocks][16] */
+} blan_k_sparse_product;
+
+/* The real or the fake pair of an image in one channel block: see tiles/mutual_information.h. */
+typedef struct blan_k_lmim_pair {
+    const float *vector;   /* [16]: what the embedding adds to the features' part */
+    const float *sums;     /* [locations][16]: the gradient before the ReLU, for a score's gradient of 1 */
+    const float *d_scores; /* [locations] */
+    float *d_vector;       /* [16]: the vector's gradient, overwritten */
+} blan_k_lmim_pair;
+
 /* A tile of a chain's convolution: see tiles/chain.h. */
 typedef struct blan_k_valid_tile {
     const float *in; /* the first output pixel's window */
@@ -126,6 +158,7 @@ typedef struct blan_k_tile_table {
     size_t taps_tiles;  /* tiles from which fewer hardly cost less in winograd_multiply_taps */
     size_t taps_group;  /* most tiles that share there what is read of the taps */
     size_t taps;        /* vectors that it has in place of the nine taps of an input channel */
+    size_t sparse_blocks; /* most output blocks of sparse_multiply, and between whose weights its places count */
 
     void (*multiply)(size_t pixels, size_t blocks, const blan_k_product *product);
 
@@ -198,14 +231,21 @@ typedef struct blan_k_tile_table {
     void (*norm_backward)(size_t count, const blan_k_norm_pixels *pixels, const float *mean, const float *factor,
                           const float *offset, const float *slope, bool accumulate_residual);
 
+    /* Products with masks, and with inputs of which many are zero: see tiles/four_russians.h and sparse.h. */
+    void (*subset_sums)(size_t rows, float *tables, const float *source, const float *scales, const float *offset);
+    void (*masked_sums)(size_t rows, size_t tables, float *out, bool add, const float *table, const uint8_t *subsets,
+                        size_t step);
+    void (*list_active)(size_t pixels, size_t blocks, blan_k_active *active, uint32_t *counts, const float *map,
+                        size_t block_step, const float *offset);
+    void (*sparse_multiply)(size_t pixels, size_t blocks, const blan_k_sparse_product *product);
+
     /* LMIM: see tiles/mutual_information.h. */
-    void (*lmim_hidden)(size_t area, float *real, float *fake, const float *real_vector, const float *fake_vector);
     void (*lmim_score)(size_t count, size_t blocks, float *scores, const float *map, size_t block_step,
                        const float *weights);
-    void (*lmim_score_backward)(size_t area, float *map, const float *d_scores, const float *weights,
-                                float *d_weights);
-    void (*lmim_hidden_backward)(size_t area, float *d_real, const float *d_fake, const float *real,
-                                 const float *fake, float *real_sum, float *fake_sum);
+    void (*lmim_score_backward)(size_t count, const float *map, const float *d_scores, float *score_sum,
+                                float *active_sum, uint8_t *by_location, size_t location_step, uint8_t *by_channel,
+                                size_t channel_step);
+    void (*lmim_hidden_backward)(size_t count, float *d_map, const float *map, const blan_k_lmim_pair pairs[2]);
 
     /* The reconstruction head: see tiles/reconstruction.h. */
     float (*phase_loss)(size_t width, float *phases, const float *pixels, size_t pixel_step, const size_t *offsets,

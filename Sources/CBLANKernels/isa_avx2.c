@@ -7,6 +7,7 @@
 #define TILE_PIXELS 6
 #define TILE_BLOCKS 1
 #define OUTER_CHANNELS 4
+#define SPARSE_BLOCKS 6
 #define STEM_OUTER_PLANES 1
 #define TILE_TABLE blan_k_tiles_avx2
 

@@ -8,6 +8,7 @@
 #define TILE_PIXELS 14
 #define TILE_BLOCKS 2
 #define OUTER_CHANNELS 16
+#define SPARSE_BLOCKS 6
 #define STEM_OUTER_PLANES 3
 #define TILE_TABLE blan_k_tiles_avx512
 

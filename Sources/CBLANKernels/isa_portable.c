@@ -5,6 +5,7 @@
 #define TILE_PIXELS 2
 #define TILE_BLOCKS 1
 #define OUTER_CHANNELS 2
+#define SPARSE_BLOCKS 2
 #define STEM_OUTER_PLANES 1
 #define TILE_TABLE blan_k_tiles_portable
 

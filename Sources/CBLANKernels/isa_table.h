@@ -1,6 +1,6 @@
 /* The body of isa_portable.c, isa_avx2.c and isa_avx512.c: every tile function, compiled for the including file's
    target, gathered in the table it names. Before: REGISTER_LANES, TILE_PIXELS, TILE_BLOCKS, OUTER_CHANNELS,
-   STEM_OUTER_PLANES and TILE_TABLE. */
+   SPARSE_BLOCKS, STEM_OUTER_PLANES and TILE_TABLE. */
 #include "tiles/area.h"
 #include "tiles/attention.h"
 #include "tiles/attention_backward.h"
@@ -9,12 +9,14 @@
 #include "tiles/collect.h"
 #include "tiles/direct.h"
 #include "tiles/dot.h"
+#include "tiles/four_russians.h"
 #include "tiles/multiply.h"
 #include "tiles/mutual_information.h"
 #include "tiles/optimisers.h"
 #include "tiles/outer.h"
 #include "tiles/pooling.h"
 #include "tiles/reconstruction.h"
+#include "tiles/sparse.h"
 #include "tiles/winograd.h"
 #include "tiles/winograd_strided.h"
 #include "tiles/stem.h"
@@ -58,7 +60,11 @@ const blan_k_tile_table TILE_TABLE = {
     .norm_forward = norm_forward,
     .norm_sums = norm_sums,
     .norm_backward = norm_backward,
-    .lmim_hidden = lmim_hidden,
+    .sparse_blocks = SPARSE_BLOCKS,
+    .subset_sums = subset_sums,
+    .masked_sums = masked_sums,
+    .list_active = list_active,
+    .sparse_multiply = sparse_multiply,
     .lmim_score = lmim_score,
     .lmim_score_backward = lmim_score_backward,
     .lmim_hidden_backward = lmim_hidden_backward,

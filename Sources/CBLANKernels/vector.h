@@ -8,7 +8,7 @@
 enum { BLAN_BLOCK = 16 };
 
 /* Sums over channels are made of sums over so many blocks of them: rounding errors grow with the length of those alone. */
-enum { BLAN_SUMMED_BLOCKS = 4 };
+enum { BLAN_SUMMED_BLOCKS = 4, BLAN_SUMMED_CHANNELS = BLAN_SUMMED_BLOCKS * BLAN_BLOCK };
 
 typedef float v16 __attribute__((vector_size(64), aligned(64), may_alias));
 typedef float v16_any __attribute__((vector_size(64), aligned(4), may_alias)); /* at any address of floats */

@@ -112,6 +112,10 @@ private struct Discriminator {
     Discriminator.Case(batch: 1, borrows: true, features: (20, 0), height: 5, width: 7, embedding: 36, hidden: 20),
     Discriminator.Case(
       batch: 3, borrows: true, features: (16, 32), upsample: (2, 1), height: 4, width: 8, embedding: 16, hidden: 32),
+    // Several lists of active inputs, groups of output blocks and strips, none of them full in the end.
+    Discriminator.Case(batch: 1, borrows: true, features: (20, 0), height: 19, width: 27, embedding: 36, hidden: 132),
+    // Output channels in parts for five threads.
+    Discriminator.Case(batch: 2, features: (4, 0), height: 3, width: 3, embedding: 4, hidden: 272),
   ]
 
   @Test(arguments: cases.indices) func matchesTheReference(index: Int) throws {

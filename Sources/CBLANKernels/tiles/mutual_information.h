@@ -1,18 +1,5 @@
-/* LMIM's elementwise passes, each over one channel block of a map unless it says otherwise. `real` and `fake` are the
-   hidden maps of an image with its own embedding and with the next image's. */
+/* LMIM's elementwise passes, each over one channel block of adjacent locations unless it says otherwise. */
 #include "../vector.h"
-
-/* real = relu(fake + real_vector), fake = relu(fake + fake_vector): fake holds the features' part on entry. */
-static void lmim_hidden(size_t area, float *restrict real, float *restrict fake, const float *real_vector,
-                        const float *fake_vector)
-{
-    const v16 for_real = v16_load(real_vector), for_fake = v16_load(fake_vector);
-    for (size_t i = 0; i < area; i++) {
-        const v16 value = v16_load(fake + i * BLAN_BLOCK);
-        v16_store(real + i * BLAN_BLOCK, v16_relu(value + for_real));
-        v16_store(fake + i * BLAN_BLOCK, v16_relu(value + for_fake));
-    }
-}
 
 /* scores[i] = weights . map(i), over all channel blocks. */
 static void lmim_score(size_t count, size_t blocks, float *restrict scores, const float *restrict map,
@@ -26,35 +13,56 @@ static void lmim_score(size_t count, size_t blocks, float *restrict scores, cons
     }
 }
 
-/* The score's gradient: d_weights = sum of d_scores * map; then map = d_scores * weights where map > 0, else 0. */
-static void lmim_score_backward(size_t area, float *restrict map, const float *restrict d_scores, const float *weights,
-                                float *restrict d_weights)
-{
-    const v16 weight = v16_load(weights), zero = v16_splat(0);
-    v16 sum = zero;
-    for (size_t i = 0; i < area; i++) {
-        const v16 value = v16_load(map + i * BLAN_BLOCK), d_score = v16_splat(d_scores[i]);
-        sum += d_score * value;
-        v16_store(map + i * BLAN_BLOCK, v16_select(value > zero, d_score * weight, zero));
-    }
-    v16_store(d_weights, sum);
-}
+typedef uint8_t u8x16 __attribute__((vector_size(16), aligned(1), may_alias));
 
-/* Behind the ReLUs: d_real = d_real masked + d_fake masked, and each one's sum over locations. */
-static void lmim_hidden_backward(size_t area, float *restrict d_real, const float *restrict d_fake,
-                                 const float *restrict real, const float *restrict fake, float *restrict real_sum,
-                                 float *restrict fake_sum)
+/* The score's gradient. Sums over locations: score_sum = d_scores * map, active_sum = d_scores where map > 0. And where
+   map > 0, as subsets for masked_sums: of a location's channels at by_location[q * location_step + location] for its
+   quarter q of the block; of a channel's locations at by_channel[location / 4 * channel_step + channel]. */
+static void lmim_score_backward(size_t count, const float *restrict map, const float *restrict d_scores,
+                                float *restrict score_sum, float *restrict active_sum, uint8_t *restrict by_location,
+                                size_t location_step, uint8_t *restrict by_channel, size_t channel_step)
 {
     const v16 zero = v16_splat(0);
-    v16 for_real = zero, for_fake = zero;
-    for (size_t i = 0; i < area; i++) {
-        const size_t at = i * BLAN_BLOCK;
-        const v16 a = v16_select(v16_load(real + at) > zero, v16_load(d_real + at), zero);
-        const v16 b = v16_select(v16_load(fake + at) > zero, v16_load(d_fake + at), zero);
-        for_real += a;
-        for_fake += b;
-        v16_store(d_real + at, a + b);
+    const v16i lane_bits = {1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8};
+    v16 for_score = zero, for_active = zero;
+    for (size_t first = 0; first < count; first += BLAN_SUBSET_ROWS, by_channel += channel_step) {
+        v16i channels = {0};
+        const size_t rows = count - first < BLAN_SUBSET_ROWS ? count - first : BLAN_SUBSET_ROWS;
+        for (size_t i = 0; i < rows; i++) {
+            const v16 value = v16_load(map + (first + i) * BLAN_BLOCK), d_score = v16_splat(d_scores[first + i]);
+            const v16i active = value > zero;
+            for_score += d_score * value;
+            for_active += v16_select(active, d_score, zero);
+            channels |= active & (int)((1u << i) * BLAN_SUBSET_STEP);
+            const u8x16 lanes = __builtin_convertvector(active & lane_bits, u8x16);
+            uint32_t quarters[4];
+            memcpy(quarters, &lanes, sizeof quarters);
+#pragma clang loop unroll(full)
+            for (size_t q = 0; q < 4; q++) /* the product's upper byte is the sum of the four */
+                by_location[q * location_step + first + i] =
+                    (uint8_t)((quarters[q] * 0x01010101u >> 24) * BLAN_SUBSET_STEP);
+        }
+        *(u8x16 *)by_channel = __builtin_convertvector(channels, u8x16);
     }
-    v16_store(real_sum, for_real);
-    v16_store(fake_sum, for_fake);
+    v16_store(score_sum, for_score);
+    v16_store(active_sum, for_active);
+}
+
+/* What one channel block of the second layer's gradient consists of, and what the features' part was made from. */
+static void lmim_hidden_backward(size_t count, float *restrict d_map, const float *restrict map,
+                                 const blan_k_lmim_pair pairs[2])
+{
+    const v16 zero = v16_splat(0), real = v16_load(pairs[0].vector), fake = v16_load(pairs[1].vector);
+    v16 real_sum = zero, fake_sum = zero;
+    for (size_t i = 0; i < count; i++) {
+        const size_t at = i * BLAN_BLOCK;
+        const v16 value = v16_load(map + at);
+        const v16 a = v16_select(value + real > zero, v16_load(pairs[0].sums + at) * v16_splat(pairs[0].d_scores[i]), zero);
+        const v16 b = v16_select(value + fake > zero, v16_load(pairs[1].sums + at) * v16_splat(pairs[1].d_scores[i]), zero);
+        real_sum += a;
+        fake_sum += b;
+        v16_store(d_map + at, a + b);
+    }
+    v16_store(pairs[0].d_vector, real_sum);
+    v16_store(pairs[1].d_vector, fake_sum);
 }
