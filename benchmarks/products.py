@@ -1,10 +1,12 @@
-"""Times other ways to LMIM's matrix products: OpenBLAS' sgemm by numpy, and a level of Strassen's algorithm on it.
+"""Times dense ways to LMIM's second layer: OpenBLAS' sgemm by numpy, and a level of Strassen's algorithm on it.
 
     benchmarks/run.sh products [locations]
 
-The product is that of LMIM's second layer at width 64: locations (8192 without an argument) x 512 times 512 x 512. Of
-Strassen's algorithm only the sums of the inputs and the seven products are timed, not the sums of the outputs; the
-weights' sums, which a step would make once, are not counted. Threads are OPENBLAS_NUM_THREADS.
+The product is that of width 64, one of the three that forward and backward take: locations (8192 without an argument,
+the real and the fake ones of an image at the first level) x 512 times 512 x 512. libblan leaves out zeros and uses masks
+instead; `benchmarks/kernels/run.sh heads` times its whole layer. Of Strassen's algorithm only the sums of the inputs and
+the seven products are timed, not the sums of the outputs; the weights' sums, which a step would make once, are not
+counted. Threads are OPENBLAS_NUM_THREADS.
 """
 
 from __future__ import annotations
