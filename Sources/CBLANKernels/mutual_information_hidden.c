@@ -34,28 +34,29 @@ static size_t groups_of(const blan_k_lmim_shape *s, const blan_k_tile_table *til
 }
 static size_t subset_rows(const blan_k_lmim_shape *s) { return divide_up(lmim_area(s), BLAN_SUBSET_ROWS); }
 
-/* A worker's scratch of the forward pass. */
-typedef struct strip_scratch {
-    blan_k_active *active; /* [lists][LMIM_STRIP][BLAN_SUMMED_CHANNELS] */
-    uint32_t *counts;      /* [lists][LMIM_STRIP] */
-    float *hidden;         /* [blocks][LMIM_STRIP][16] */
-} strip_scratch;
+/* A worker's scratch of the forward pass: floats to its parts. */
+typedef struct strip_layout {
+    size_t active; /* blan_k_active, [lists][LMIM_STRIP][BLAN_SUMMED_CHANNELS] and two more */
+    size_t counts; /* uint32_t, [lists][LMIM_STRIP] */
+    size_t hidden; /* [blocks][LMIM_STRIP][16] */
+    size_t total;
+} strip_layout;
 
-static strip_scratch strip_scratch_at(const blan_k_lmim_shape *s, float *floats, size_t *total)
+static strip_layout strip_layout_of(const blan_k_lmim_shape *s)
 {
     const size_t lists = lists_of(s) * LMIM_STRIP;
-    *total = 0;
-    const size_t hidden = take(total, lmim_channels(s) * LMIM_STRIP), counts = take(total, lists);
-    const size_t active = take(total, (lists * BLAN_SUMMED_CHANNELS + 2) * sizeof(blan_k_active) / sizeof(float));
-    return (strip_scratch){(blan_k_active *)(void *)(floats + active), (uint32_t *)(void *)(floats + counts),
-                           floats + hidden};
+    strip_layout layout = {.total = 0};
+    layout.active = take(&layout.total, (lists * BLAN_SUMMED_CHANNELS + 2) * sizeof(blan_k_active) / sizeof(float));
+    layout.counts = take(&layout.total, lists);
+    layout.hidden = take(&layout.total, lmim_channels(s) * LMIM_STRIP);
+    return layout;
 }
 
 void blan_k_lmim_hidden_layout(lmim_layout *layout, const blan_k_lmim_shape *s, size_t chunk, int threads)
 {
     const blan_k_tile_table *tiles = blan_k_tiles();
     const size_t channels = lmim_channels(s), area = lmim_area(s), blocks = lmim_blocks(s);
-    size_t *total = &layout->total, strip_floats;
+    size_t *total = &layout->total;
     layout->hidden_bias = take(total, channels);
     layout->sparse_weights = take(total, groups_of(s, tiles) * channels * tiles->sparse_blocks * BLAN_BLOCK);
     layout->weight_rows = take(total, blocks * channels * BLAN_BLOCK);
@@ -69,10 +70,9 @@ void blan_k_lmim_hidden_layout(lmim_layout *layout, const blan_k_lmim_shape *s, 
     layout->scores = take(total, 2 * chunk * area);
     layout->strip_sums = take(total, 2 * chunk * lmim_strips(s) * 2 * channels);
     layout->d_strip_vectors = take(total, chunk * lmim_wide_strips(s) * 2 * channels);
-    layout->by_location = take(total, 2 * chunk * channels / BLAN_SUBSET_ROWS * area / sizeof(float) + 1);
+    layout->by_location = take(total, 2 * chunk * channels / BLAN_SUBSET_ROWS * area / sizeof(float));
     layout->by_channel = take(total, 2 * chunk * subset_rows(s) * channels / sizeof(float));
-    strip_scratch_at(s, NULL, &strip_floats);
-    layout->scratch_floats = larger(strip_floats, TABLES_FLOATS + 2 * LMIM_WIDE * BLAN_BLOCK);
+    layout->scratch_floats = larger(strip_layout_of(s).total, TABLES_FLOATS + 2 * LMIM_WIDE * BLAN_BLOCK);
     layout->scratch = take(total, layout->scratch_floats * (threads < 1 ? 1 : (size_t)threads));
 }
 
@@ -151,17 +151,21 @@ void blan_k_lmim_hidden_begin(const lmim_task *task, const blan_k_lmim_weights *
 
 /* ---- forward ---- */
 
-/* h2 of `count` locations from `first` on of map `map`, to the scratch. */
-static void hidden_strip(const lmim_task *task, size_t map, size_t first, size_t count, const strip_scratch *scratch)
+/* h2 of `count` locations from `first` on of map `map`: [blocks][LMIM_STRIP][16], in the scratch. */
+static const float *hidden_strip(const lmim_task *task, size_t map, size_t first, size_t count, float *scratch)
 {
     const blan_k_lmim_shape *s = task->shape;
+    const strip_layout layout = strip_layout_of(s);
+    blan_k_active *active = (blan_k_active *)(void *)(scratch + layout.active);
+    uint32_t *counts = (uint32_t *)(void *)(scratch + layout.counts);
+    float *hidden = scratch + layout.hidden;
     const size_t area = lmim_area(s), blocks = lmim_blocks(s), lists = lists_of(s), groups = groups_of(s, task->tiles);
     const size_t list_places = LMIM_STRIP * BLAN_SUMMED_CHANNELS, row = task->tiles->sparse_blocks * BLAN_BLOCK;
     const float *vector = vector_of(task, map);
     for (size_t list = 0; list < lists; list++) {
         const size_t block = list * BLAN_SUMMED_BLOCKS;
-        task->tiles->list_active(count, smaller(BLAN_SUMMED_BLOCKS, blocks - block), scratch->active + list * list_places,
-                                 scratch->counts + list * LMIM_STRIP,
+        task->tiles->list_active(count, smaller(BLAN_SUMMED_BLOCKS, blocks - block), active + list * list_places,
+                                 counts + list * LMIM_STRIP,
                                  lmim_block(task, task->layout.map, map % task->images, block) + first * BLAN_BLOCK,
                                  area * BLAN_BLOCK, vector + block * BLAN_BLOCK);
     }
@@ -170,17 +174,18 @@ static void hidden_strip(const lmim_task *task, size_t map, size_t first, size_t
         const float *weights = lmim_part(task, task->layout.sparse_weights) + group * lmim_channels(s) * row;
         for (size_t list = 0; list < lists; list++) {
             const blan_k_sparse_product product = {
-                .out = scratch->hidden + begin * LMIM_STRIP * BLAN_BLOCK,
+                .out = hidden + begin * LMIM_STRIP * BLAN_BLOCK,
                 .out_block_step = LMIM_STRIP * BLAN_BLOCK,
                 .bias = list == 0 ? lmim_part(task, task->layout.hidden_bias) + begin * BLAN_BLOCK : NULL,
                 .relu = list + 1 == lists,
-                .active = scratch->active + list * list_places,
-                .counts = scratch->counts + list * LMIM_STRIP,
+                .active = active + list * list_places,
+                .counts = counts + list * LMIM_STRIP,
                 .weights = weights + list * BLAN_SUMMED_CHANNELS * row,
             };
             task->tiles->sparse_multiply(count, end - begin, &product);
         }
     }
+    return hidden;
 }
 
 /* softplus(x), and its derivative, the sigmoid. */
@@ -201,12 +206,9 @@ static void score_strip(void *context, size_t index, size_t worker)
     const size_t channels = lmim_channels(s), block_floats = LMIM_STRIP * BLAN_BLOCK;
     const size_t first = strip * LMIM_STRIP, count = smaller(LMIM_STRIP, area - first);
     const bool fake = map >= task->images;
-    size_t floats;
-    const strip_scratch scratch = strip_scratch_at(s, scratch_of(task, worker), &floats);
-    hidden_strip(task, map, first, count, &scratch);
-
+    const float *hidden = hidden_strip(task, map, first, count, scratch_of(task, worker));
     float *scores = lmim_part(task, l->scores) + map * area + first;
-    task->tiles->lmim_score(count, lmim_blocks(s), scores, scratch.hidden, block_floats,
+    task->tiles->lmim_score(count, lmim_blocks(s), scores, hidden, block_floats,
                             lmim_part(task, l->score_weights));
     const float sign = fake ? 1 : -1, factor = task->scale / ((float)s->batch * (float)area);
     lmim_loss sums = {0, 0};
@@ -223,7 +225,7 @@ static void score_strip(void *context, size_t index, size_t worker)
     float *strip_sums = lmim_part(task, l->strip_sums) + index * 2 * channels;
     for (size_t block = 0; block < lmim_blocks(s); block++)
         task->tiles->lmim_score_backward(
-            count, scratch.hidden + block * block_floats, scores, strip_sums + block * BLAN_BLOCK,
+            count, hidden + block * block_floats, scores, strip_sums + block * BLAN_BLOCK,
             strip_sums + channels + block * BLAN_BLOCK,
             by_location_of(task, map) + block * (BLAN_BLOCK / BLAN_SUBSET_ROWS) * area + first, area,
             by_channel_of(task, map) + first / BLAN_SUBSET_ROWS * channels + block * BLAN_BLOCK, channels);

@@ -144,6 +144,27 @@ private struct Discriminator {
     }
   }
 
+  /// Biases that leave no output of a layer, or every one, above zero: lists and masks are empty or full.
+  @Test(arguments: [(-100, 0), (100, -10_000), (100, 10_000)] as [(Float, Float)])
+  func layersAllOffOrOn(first: Float, second: Float) throws {
+    let level = try Discriminator(
+      Discriminator.Case(batch: 2, features: (20, 0), height: 5, width: 7, embedding: 36, hidden: 84), seed: 4)
+    for index in 0..<level.c.hidden {
+      level.weights[1].pointer[index] += first
+      level.weights[3].pointer[index] += second
+      level.weights[4].pointer[index] *= 1e-5  // scores that do not saturate the loss
+    }
+    let expected = try level.gradients(filled: false)
+    let loss = try level.run(expected, scale: 1, accumulate: false, threads: nil)
+    try onEveryInstructionSet { isa in
+      let actual = try level.gradients(filled: false)
+      #expect(abs(try level.run(actual, scale: 1, accumulate: false, threads: 2) - loss) <= 2e-6 * loss)
+      for (place, pair) in zip(actual.all, expected.all).enumerated() where pair.1.count > 0 {
+        #expect(relativeError(pair.0, pair.1) <= 2e-5, "biases \(first), \(second), gradient \(place), isa \(isa)")
+      }
+    }
+  }
+
   @Test(arguments: [3, 7]) func referenceMatchesFiniteDifferences(index: Int) throws {
     let level = try Discriminator(Self.cases[index], seed: 77)
     let gradients = try level.gradients(filled: false)
