@@ -3,10 +3,10 @@
     benchmarks/run.sh products [locations]
 
 The product is that of width 64, one of the three that forward and backward take: locations (8192 without an argument,
-the real and the fake ones of an image at the first level) x 512 times 512 x 512. libblan leaves out zeros and uses masks
-instead; `benchmarks/kernels/run.sh heads` times its whole layer. Of Strassen's algorithm only the sums of the inputs and
-the seven products are timed, not the sums of the outputs; the weights' sums, which a step would make once, are not
-counted. Threads are OPENBLAS_NUM_THREADS.
+the real and the fake ones of an image at the first level) x 512 times 512 x 512. libblan leaves out zeros and uses
+masks instead; `benchmarks/kernels/run.sh heads` times its whole layer. Of Strassen's algorithm only the sums of the
+inputs and the seven products are timed, not the sums of the outputs; the weights' sums, which a step would make once,
+are not counted. Threads are OPENBLAS_NUM_THREADS.
 """
 
 from __future__ import annotations
