@@ -114,7 +114,7 @@ typedef struct blan_k_taps_product {
 enum {
     BLAN_SUBSET_ROWS = 4,
     BLAN_SUBSET_FLOATS = 16 << BLAN_SUBSET_ROWS, /* of a table */
-    BLAN_SUBSET_STEP = 8, /* a subset is stored times this, which the CPU scales to its place as it computes addresses */
+    BLAN_SUBSET_STEP = 8, /* a subset is stored times this: from there the CPU scales to its place in an address */
 };
 
 /* An input that is not zero, and where its weights lie. */
@@ -129,7 +129,7 @@ typedef struct blan_k_sparse_product {
     size_t out_block_step;
     const float *bias; /* [blocks][16], what sums begin with; NULL = what is in out */
     bool relu;
-    const blan_k_active *active; /* [pixels][BLAN_SUMMED_CHANNELS], and two entries behind them that are read, not used */
+    const blan_k_active *active; /* [pixels][BLAN_SUMMED_CHANNELS], and two entries behind them, read but not used */
     const uint32_t *counts;      /* [pixels] */
     const float *weights;        /* [channels][sparse_blocks][16] */
 } blan_k_sparse_product;

@@ -1,6 +1,6 @@
 /*
- * Driver of LMIM: its first layer, whose 1x1 convolutions are the direct method's, and what puts the layers together. The
- * second and the third are mutual_information_hidden.c's.
+ * Driver of LMIM: its first layer, whose 1x1 convolutions are the direct method's, and what puts the layers together.
+ * The second and the third are mutual_information_hidden.c's.
  */
 #include <string.h>
 

@@ -1,17 +1,17 @@
 /*
- * LMIM's second layer, between two ReLUs, and the third, which has one output. Done as they are written they would be half
- * of a training step's multiplications.
+ * LMIM's second layer, between two ReLUs, and the third, which has one output. Done as they are written they would be
+ * half of a training step's multiplications.
  *
- * Forward, the inputs are a ReLU's outputs: those that are zero are left out (tiles/sparse.h). Behind it, h2 = relu(z2) and
- * score = w3 . h2, so that with d the score's gradient, m = [z2 > 0] and h1 the layer's input
+ * Forward, the inputs are a ReLU's outputs: those that are zero are left out (tiles/sparse.h). Behind it, h2 = relu(z2)
+ * and score = w3 . h2, so that with d the score's gradient, m = [z2 > 0] and h1 the layer's input
  *
  *   d z2[p][j] = m[p][j] w3[j] d[p]
  *   d W2[j][k] = w3[j] sum over p of m[p][j] (d[p] h1[p][k])
  *   d h1[p][k] = d[p] sum over j of m[p][j] (w3[j] W2[j][k])
  *
- * Both sums are products with a matrix of zeros and ones, which the method of the Four Russians does with a quarter of the
- * additions and without multiplications (tiles/four_russians.h). Neither h1 nor h2 is kept: h1 is the features' part, a map,
- * plus the embedding's, a vector, and of h2 only m is needed.
+ * Both sums are products with a matrix of zeros and ones, which the method of the Four Russians does with a quarter of
+ * the additions and without multiplications (tiles/four_russians.h). Neither h1 nor h2 is kept: h1 is the features'
+ * part, a map, plus the embedding's, a vector, and of h2 only m is needed.
  */
 #include <math.h>
 #include <string.h>
@@ -86,7 +86,8 @@ static const float *vector_of(const lmim_task *task, size_t map)
 {
     const bool fake = map >= task->images;
     const size_t n = task->first + map - (fake ? task->images : 0);
-    return lmim_part(task, task->layout.vectors) + (fake ? lmim_fake_row(task->shape, n) : n) * lmim_channels(task->shape);
+    const size_t row = fake ? lmim_fake_row(task->shape, n) : n;
+    return lmim_part(task, task->layout.vectors) + row * lmim_channels(task->shape);
 }
 
 static uint8_t *by_location_of(const lmim_task *task, size_t map)
@@ -266,7 +267,8 @@ static void sum_weights(void *context, size_t index, size_t worker)
     const blan_k_lmim_shape *s = task->shape;
     const size_t parts = weight_parts(task), block = index / parts, part = index % parts;
     const size_t area = lmim_area(s), channels = lmim_channels(s);
-    const size_t begin = lmim_blocks(s) * part / parts * BLAN_BLOCK, end = lmim_blocks(s) * (part + 1) / parts * BLAN_BLOCK;
+    const size_t begin = lmim_blocks(s) * part / parts * BLAN_BLOCK;
+    const size_t end = lmim_blocks(s) * (part + 1) / parts * BLAN_BLOCK;
     float *tables = scratch_of(task, worker);
     float *sums = lmim_part(task, task->layout.weight_sums) + (block * channels + begin) * BLAN_BLOCK;
     for (size_t map = 0; map < 2 * task->images; map++)

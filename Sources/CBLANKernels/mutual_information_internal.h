@@ -65,7 +65,10 @@ BLAN_INLINE size_t lmim_channels(const blan_k_lmim_shape *s) { return lmim_block
 BLAN_INLINE size_t lmim_strips(const blan_k_lmim_shape *s) { return divide_up(lmim_area(s), LMIM_STRIP); }
 BLAN_INLINE size_t lmim_wide_strips(const blan_k_lmim_shape *s) { return divide_up(lmim_area(s), LMIM_WIDE); }
 /* The row of embeddings that the fake pair of image n meets. */
-BLAN_INLINE size_t lmim_fake_row(const blan_k_lmim_shape *s, size_t n) { return s->borrows ? n + 1 : (n + 1) % s->batch; }
+BLAN_INLINE size_t lmim_fake_row(const blan_k_lmim_shape *s, size_t n)
+{
+    return s->borrows ? n + 1 : (n + 1) % s->batch;
+}
 
 BLAN_INLINE float *lmim_part(const lmim_task *task, size_t place) { return task->workspace + place; }
 

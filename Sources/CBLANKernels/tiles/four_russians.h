@@ -1,7 +1,7 @@
 /*
  * Products with a matrix of zeros and ones by the method of the Four Russians (Arlazarov, Dinic, Kronrod and Faradžev,
- * 1970): the sums of all 16 subsets of four source rows are a table, so that four terms of a sum are one look-up and one
- * addition, whatever the mask is. LMIM's gradients behind its ReLUs are such products.
+ * 1970): the sums of all 16 subsets of four source rows are a table, so that four terms of a sum are one look-up and
+ * one addition, whatever the mask is. LMIM's gradients behind its second ReLU are such products.
  */
 #include <string.h>
 
@@ -47,8 +47,8 @@ BLAN_INLINE uint32_t subsets_at(const size_t count, const uint8_t *subsets)
     return word;
 }
 
-/* `count` output rows. Their look-ups wait for the subsets' bytes, so those are read a table ahead; the compiler is kept
-   from moving the load back. */
+/* `count` output rows. Their look-ups wait for the subsets' bytes, so those are read a table ahead; the compiler is
+   kept from moving the load back. */
 BLAN_INLINE void masked_rows(const size_t count, size_t tables, float *restrict out, bool add, const float *table,
                              const uint8_t *subsets, size_t step)
 {

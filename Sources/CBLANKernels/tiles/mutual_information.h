@@ -57,11 +57,13 @@ static void lmim_hidden_backward(size_t count, float *restrict d_map, const floa
     for (size_t i = 0; i < count; i++) {
         const size_t at = i * BLAN_BLOCK;
         const v16 value = v16_load(map + at);
-        const v16 a = v16_select(value + real > zero, v16_load(pairs[0].sums + at) * v16_splat(pairs[0].d_scores[i]), zero);
-        const v16 b = v16_select(value + fake > zero, v16_load(pairs[1].sums + at) * v16_splat(pairs[1].d_scores[i]), zero);
-        real_sum += a;
-        fake_sum += b;
-        v16_store(d_map + at, a + b);
+        const v16 a = v16_load(pairs[0].sums + at) * v16_splat(pairs[0].d_scores[i]);
+        const v16 b = v16_load(pairs[1].sums + at) * v16_splat(pairs[1].d_scores[i]);
+        const v16 from_real = v16_select(value + real > zero, a, zero);
+        const v16 from_fake = v16_select(value + fake > zero, b, zero);
+        real_sum += from_real;
+        fake_sum += from_fake;
+        v16_store(d_map + at, from_real + from_fake);
     }
     v16_store(pairs[0].d_vector, real_sum);
     v16_store(pairs[1].d_vector, fake_sum);

@@ -1,6 +1,7 @@
 /*
  * Matrix products that leave out inputs that are zero, as half of a ReLU's outputs are: each pixel's active inputs are
- * listed, and for each of them the weights of several output blocks, which lie in the L1 cache, are multiplied and added.
+ * listed, and for each of them the weights of several output blocks, which lie in the L1 cache, are multiplied and
+ * added.
  */
 #include "../vector.h"
 
@@ -13,10 +14,12 @@ static void list_active(size_t pixels, size_t blocks, blan_k_active *restrict ac
         uint32_t count = 0;
         for (size_t b = 0; b < blocks; b++) {
             float values[BLAN_BLOCK] __attribute__((aligned(64)));
-            v16_store(values, v16_relu(v16_load(map + b * block_step + p * BLAN_BLOCK) + v16_load(offset + b * BLAN_BLOCK)));
+            const v16 shift = v16_load(offset + b * BLAN_BLOCK);
+            v16_store(values, v16_relu(v16_load(map + b * block_step + p * BLAN_BLOCK) + shift));
 #pragma clang loop unroll(full)
             for (size_t c = 0; c < BLAN_BLOCK; c++) {
-                active[count] = (blan_k_active){values[c], (uint32_t)(b * BLAN_BLOCK + c) * SPARSE_BLOCKS * BLAN_BLOCK};
+                const size_t channel = b * BLAN_BLOCK + c;
+                active[count] = (blan_k_active){values[c], (uint32_t)channel * SPARSE_BLOCKS * BLAN_BLOCK};
                 count += values[c] > 0;
             }
         }
