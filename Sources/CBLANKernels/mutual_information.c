@@ -167,8 +167,7 @@ double blan_k_lmim(const blan_k_lmim_shape *shape, const blan_k_lmim_weights *we
     const size_t chunk = chunk_images(shape), inputs = feature_count(shape) + shape->embedding;
     const blan_k_conv_shape first_chunk = feature_layer(shape, chunk), embedding = embedding_layer(shape);
     float *bias = lmim_part(&task, l->embedding_bias);
-    memset(bias, 0, lmim_channels(shape) * sizeof *bias);
-    memcpy(bias, weights->conv1_bias, shape->hidden * sizeof *bias);
+    lmim_copy_padded(shape, bias, weights->conv1_bias);
     pack_layer(&task, &first_chunk, &l->feature, weights->conv1_weight, inputs, 0);
     pack_layer(&task, &embedding, &l->embedding, weights->conv1_weight, inputs, feature_count(shape));
     run_layer(&task, &embedding, &l->embedding, lmim_part(&task, l->vectors), embeddings, NULL, bias);

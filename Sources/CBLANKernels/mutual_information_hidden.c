@@ -32,6 +32,11 @@ static size_t groups_of(const blan_k_lmim_shape *s, const blan_k_tile_table *til
 {
     return divide_up(lmim_blocks(s), tiles->sparse_blocks);
 }
+/* The first output block of a group, and where the one before it ends. */
+static size_t group_begin(const blan_k_lmim_shape *s, const blan_k_tile_table *tiles, size_t group)
+{
+    return lmim_blocks(s) * group / groups_of(s, tiles);
+}
 static size_t subset_rows(const blan_k_lmim_shape *s) { return divide_up(lmim_area(s), BLAN_SUBSET_ROWS); }
 
 /* A worker's scratch of the forward pass: floats to its parts. */
@@ -116,7 +121,7 @@ static void pack_block(void *context, size_t block, size_t worker)
     const pack_task *pack = context;
     const lmim_task *task = pack->task;
     const blan_k_lmim_shape *s = task->shape;
-    const size_t channels = lmim_channels(s), blocks = lmim_blocks(s), groups = groups_of(s, task->tiles);
+    const size_t channels = lmim_channels(s), groups = groups_of(s, task->tiles);
     const size_t row = task->tiles->sparse_blocks * BLAN_BLOCK, first = block * BLAN_BLOCK;
     const size_t count = smaller(BLAN_BLOCK, s->hidden - first);
     float *rows = lmim_part(task, task->layout.weight_rows) + block * channels * BLAN_BLOCK;
@@ -124,7 +129,8 @@ static void pack_block(void *context, size_t block, size_t worker)
     for (size_t j = 0; j < s->hidden; j++)
         memcpy(rows + j * BLAN_BLOCK, pack->weights + j * s->hidden + first, count * sizeof *rows);
     for (size_t group = 0; group < groups; group++) {
-        const size_t begin = blocks * group / groups * BLAN_BLOCK, end = blocks * (group + 1) / groups * BLAN_BLOCK;
+        const size_t begin = group_begin(s, task->tiles, group) * BLAN_BLOCK;
+        const size_t end = group_begin(s, task->tiles, group + 1) * BLAN_BLOCK;
         float *out = lmim_part(task, task->layout.sparse_weights) + (group * channels + first) * row;
         for (size_t j = begin; j < end; j++)
             for (size_t k = 0; k < BLAN_BLOCK; k++)
@@ -132,22 +138,12 @@ static void pack_block(void *context, size_t block, size_t worker)
     }
 }
 
-static void copy_padded(float *out, size_t channels, const float *values, size_t count)
-{
-    memcpy(out, values, count * sizeof *out);
-    memset(out + count, 0, (channels - count) * sizeof *out);
-}
-
 void blan_k_lmim_hidden_begin(const lmim_task *task, const blan_k_lmim_weights *weights)
 {
-    const blan_k_lmim_shape *s = task->shape;
-    const size_t channels = lmim_channels(s);
     pack_task pack = {task, weights->conv2_weight};
-    blan_k_parallel_for(task->threads, lmim_blocks(s), pack_block, &pack);
-    copy_padded(lmim_part(task, task->layout.hidden_bias), channels, weights->conv2_bias, s->hidden);
-    copy_padded(lmim_part(task, task->layout.score_weights), channels, weights->conv3_weight, s->hidden);
-    memset(lmim_part(task, task->layout.score_sums), 0, channels * sizeof(float));
-    memset(lmim_part(task, task->layout.active_sums), 0, channels * sizeof(float));
+    blan_k_parallel_for(task->threads, lmim_blocks(task->shape), pack_block, &pack);
+    lmim_copy_padded(task->shape, lmim_part(task, task->layout.hidden_bias), weights->conv2_bias);
+    lmim_copy_padded(task->shape, lmim_part(task, task->layout.score_weights), weights->conv3_weight);
 }
 
 /* ---- forward ---- */
@@ -171,7 +167,7 @@ static const float *hidden_strip(const lmim_task *task, size_t map, size_t first
                                  area * BLAN_BLOCK, vector + block * BLAN_BLOCK);
     }
     for (size_t group = 0; group < groups; group++) {
-        const size_t begin = blocks * group / groups, end = blocks * (group + 1) / groups;
+        const size_t begin = group_begin(s, task->tiles, group), end = group_begin(s, task->tiles, group + 1);
         const float *weights = lmim_part(task, task->layout.sparse_weights) + group * lmim_channels(s) * row;
         for (size_t list = 0; list < lists; list++) {
             const blan_k_sparse_product product = {
@@ -248,7 +244,7 @@ void blan_k_lmim_hidden_forward(const lmim_task *task)
     blan_k_parallel_for(task->threads, strips, score_strip, (void *)task);
     if (task->backward)
         add_strips((float *[]){lmim_part(task, l->score_sums), lmim_part(task, l->active_sums)},
-                   lmim_channels(task->shape), lmim_part(task, l->strip_sums), strips, true);
+                   lmim_channels(task->shape), lmim_part(task, l->strip_sums), strips, task->first > 0);
 }
 
 /* ---- backward ---- */

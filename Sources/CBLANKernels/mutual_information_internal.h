@@ -3,6 +3,8 @@
 #ifndef BLAN_MUTUAL_INFORMATION_INTERNAL_H
 #define BLAN_MUTUAL_INFORMATION_INTERNAL_H
 
+#include <string.h>
+
 #include "include/blan_mutual_information.h"
 #include "training_workspace.h"
 
@@ -70,6 +72,13 @@ BLAN_INLINE size_t lmim_fake_row(const blan_k_lmim_shape *s, size_t n)
     return s->borrows ? n + 1 : (n + 1) % s->batch;
 }
 
+/* A vector of the hidden channels, filled up to blocks. */
+BLAN_INLINE void lmim_copy_padded(const blan_k_lmim_shape *s, float *out, const float *values)
+{
+    memcpy(out, values, s->hidden * sizeof *out);
+    memset(out + s->hidden, 0, (lmim_channels(s) - s->hidden) * sizeof *out);
+}
+
 BLAN_INLINE float *lmim_part(const lmim_task *task, size_t place) { return task->workspace + place; }
 
 /* Channel block `block` of image `image` of the chunk in the maps at `place`. */
@@ -81,13 +90,14 @@ BLAN_INLINE float *lmim_block(const lmim_task *task, size_t place, size_t image,
 /* Takes the parts of the second and the third layer, for chunks of `chunk` images. */
 void blan_k_lmim_hidden_layout(lmim_layout *layout, const blan_k_lmim_shape *shape, size_t chunk, int threads);
 
-/* Packs both layers' weights; clears sums. */
+/* Packs both layers' weights. */
 void blan_k_lmim_hidden_begin(const lmim_task *task, const blan_k_lmim_weights *weights);
 
-/* From the chunk's map and the vectors: scores, losses, and with `backward` what the next one needs. */
+/* From the chunk's map and the vectors: scores, losses, and with `backward` what the next one needs; the first chunk
+   begins score_sums and active_sums, others add to them. */
 void blan_k_lmim_hidden_forward(const lmim_task *task);
 
-/* d_map, d_vectors and d_fake_vectors of the chunk; adds to weight_sums. */
+/* d_map, d_vectors and d_fake_vectors of the chunk; begins weight_sums, or adds to them. */
 void blan_k_lmim_hidden_backward(const lmim_task *task);
 
 /* Writes both layers' gradients, but the score's bias. */

@@ -3,6 +3,7 @@
  * 1970): the sums of all 16 subsets of four source rows are a table, so that four terms of a sum are one look-up and
  * one addition, whatever the mask is. LMIM's gradients behind its second ReLU are such products.
  */
+#include <stdint.h>
 #include <string.h>
 
 #include "../vector.h"

@@ -1,4 +1,7 @@
 /* LMIM's elementwise passes, each over one channel block of adjacent locations unless it says otherwise. */
+#include <stdint.h>
+#include <string.h>
+
 #include "../vector.h"
 
 /* scores[i] = weights . map(i), over all channel blocks. */

@@ -65,6 +65,8 @@ BLAN_INLINE void sparse_blocks(const size_t blocks, size_t pixels, const blan_k_
     }
 }
 
+_Static_assert(SPARSE_BLOCKS == 2 || SPARSE_BLOCKS == 6, "sparse_multiply has a case for each number of blocks");
+
 /* At most SPARSE_BLOCKS output blocks of `pixels` pixels. */
 static void sparse_multiply(size_t pixels, size_t blocks, const blan_k_sparse_product *product)
 {
