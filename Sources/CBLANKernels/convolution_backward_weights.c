@@ -4,12 +4,7 @@
 #include "convolution_internal.h"
 #include "include/blan_parallel.h"
 
-enum {
-    WANTED_TASKS = 16,
-    LEAST_PART = 4,                 /* output blocks of a part: each part prepares the input anew */
-    CELL_BUDGET = 5 * 1024 * 1024,  /* floats that several chunks' cells may take together */
-    MOST_BIAS_CHUNKS = 8,
-};
+enum { MOST_BIAS_CHUNKS = 8 };
 
 static weight_gradient gradient_of(const blan_k_conv_shape *shape)
 {
@@ -21,15 +16,6 @@ static weight_gradient gradient_of(const blan_k_conv_shape *shape)
         .out_height = blan_k_conv_out_height(shape),
         .out_width = blan_k_conv_out_width(shape),
     };
-}
-
-weight_plan blan_k_weight_plan(const weight_gradient *g, size_t elements, size_t most_chunks)
-{
-    weight_plan plan = {.cells = elements * g->in_blocks * g->out_blocks};
-    const size_t affordable = larger(1, CELL_BUDGET / (plan.cells * BLAN_BLOCK * BLAN_BLOCK));
-    plan.chunks = smaller(smaller(most_chunks, WANTED_TASKS), affordable);
-    plan.parts = smaller(divide_up(g->out_blocks, LEAST_PART), divide_up(WANTED_TASKS, plan.chunks));
-    return plan;
 }
 
 weight_block blan_k_weight_block(const weight_gradient *g, size_t block)
@@ -116,7 +102,7 @@ static void bias_gradient(const weight_gradient *g, float *d_bias, float *worksp
 size_t blan_k_conv_backward_weights_workspace_count(const blan_k_conv_shape *shape, int threads)
 {
     const weight_gradient g = gradient_of(shape);
-    return larger(runs_as_winograd(&g) ? blan_k_winograd_weights_workspace_count(&g, threads)
+    return larger(runs_as_winograd(&g) ? blan_k_winograd_weights_workspace_count(&g)
                                        : blan_k_direct_weights_workspace_count(&g, threads),
                   bias_chunks(&g) * g.out_blocks * BLAN_BLOCK);
 }

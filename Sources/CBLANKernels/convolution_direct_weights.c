@@ -9,13 +9,27 @@
 enum {
     STRIP = 512, /* pixels, aimed at: shorter ones read memory in pieces too small to be fetched ahead */
     CELL = BLAN_BLOCK * BLAN_BLOCK,
+    WANTED_TASKS = 16,
+    LEAST_PART = 4,                /* output blocks of a part: each part copies the input anew */
+    CELL_BUDGET = 5 * 1024 * 1024, /* floats that several chunks' cells may take together */
 };
+
+/* The work is cut into tasks of a chunk of images and a part of the output blocks. Both numbers follow from the shape
+   alone; every chunk has cells (sums of outer products) of its own, added up in order when all are done. */
+typedef struct direct_plan {
+    size_t chunks, parts;
+    size_t cells; /* of a chunk */
+} direct_plan;
 
 static size_t tap_count(const weight_gradient *g) { return g->shape->kernel * g->shape->kernel; }
 
-static weight_plan plan_of(const weight_gradient *g)
+static direct_plan plan_of(const weight_gradient *g)
 {
-    return blan_k_weight_plan(g, tap_count(g), g->shape->batch);
+    direct_plan plan = {.cells = tap_count(g) * g->in_blocks * g->out_blocks};
+    const size_t affordable = larger(1, CELL_BUDGET / (plan.cells * CELL));
+    plan.chunks = smaller(smaller(g->shape->batch, WANTED_TASKS), affordable);
+    plan.parts = smaller(divide_up(g->out_blocks, LEAST_PART), divide_up(WANTED_TASKS, plan.chunks));
+    return plan;
 }
 
 /* Rows of a strip: whole rows, at least one. */
@@ -25,13 +39,13 @@ static size_t strip_floats(const weight_gradient *g) { return strip_rows(g) * g-
 
 size_t blan_k_direct_weights_workspace_count(const weight_gradient *g, int threads)
 {
-    const weight_plan plan = plan_of(g);
+    const direct_plan plan = plan_of(g);
     return plan.cells * CELL * plan.chunks + strip_floats(g) * (threads < 1 ? 1 : (size_t)threads);
 }
 
 typedef struct direct_task {
     const weight_gradient *gradient;
-    weight_plan plan;
+    direct_plan plan;
     float *cells; /* [chunk][output block][input block][tap][16 in][16 out] */
     float *strips; /* of each worker */
 } direct_task;
@@ -105,7 +119,7 @@ static void store_block(void *context, size_t index, size_t worker)
 
 void blan_k_direct_weights(const weight_gradient *g, float *workspace, int threads)
 {
-    const weight_plan plan = plan_of(g);
+    const direct_plan plan = plan_of(g);
     direct_task task = {g, plan, workspace, workspace + plan.cells * CELL * plan.chunks};
     blan_k_parallel_for(threads, plan.chunks * plan.parts, run_part, &task);
     blan_k_parallel_for(threads, g->out_blocks * g->in_blocks, store_block, &task);

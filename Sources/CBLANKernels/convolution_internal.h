@@ -136,15 +136,6 @@ typedef struct weight_gradient {
     bool accumulate;
 } weight_gradient;
 
-/* The work is cut into tasks of a chunk of tiles or images and a part of the output blocks. Both numbers follow from
-   the shape alone; every chunk has cells (sums of outer products) of its own, added up in order when all are done. */
-typedef struct weight_plan {
-    size_t chunks, parts;
-    size_t cells; /* of a chunk: 16 x 16 floats each */
-} weight_plan;
-
-weight_plan blan_k_weight_plan(const weight_gradient *g, size_t elements, size_t most_chunks);
-
 /* One channel block of an input: its first channel in the concatenation, how many channels it has, and where it lies. */
 typedef struct weight_block {
     size_t channel, channels;
@@ -162,7 +153,7 @@ size_t blan_k_direct_weights_workspace_count(const weight_gradient *g, int threa
 void blan_k_direct_weights(const weight_gradient *g, float *workspace, int threads);
 
 /* 3x3, stride 1, padding 1. */
-size_t blan_k_winograd_weights_workspace_count(const weight_gradient *g, int threads);
+size_t blan_k_winograd_weights_workspace_count(const weight_gradient *g);
 void blan_k_winograd_weights(const weight_gradient *g, float *workspace, int threads);
 
 #endif

@@ -183,8 +183,7 @@ typedef struct blan_k_tile_table {
     /* The weight gradient's, and the stem's output: see tiles/winograd.h. */
     void (*winograd_gradient)(float *v, size_t step, const float *gradient, size_t row_step, size_t rows,
                               size_t columns);
-    void (*winograd3_output)(float *out, size_t row_step, const float *m, size_t step, size_t chunks,
-                             size_t chunk_step);
+    void (*winograd3_output)(float *out, size_t row_step, const float *m, size_t step);
 
     /* Transformed kernels, one vector for each element of the window (of stride 2: for each that differs) at
        u[e * step]. */

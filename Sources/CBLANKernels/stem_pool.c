@@ -182,7 +182,7 @@ static void convolve_tiles(const pool_task *task, size_t image, size_t y, float 
         for (size_t b = 0; b < blocks; b++)
             for (size_t i = 0; i < tiles; i++)
                 task->tiles->winograd3_output(rows + (first + b) * m->block + i * SIDE * BLAN_BLOCK, m->row,
-                                              products + (b * tiles + i) * BLAN_BLOCK, product_step, 1, 0);
+                                              products + (b * tiles + i) * BLAN_BLOCK, product_step);
     }
 }
 

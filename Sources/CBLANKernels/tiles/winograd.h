@@ -414,34 +414,29 @@ BLAN_INLINE void winograd3_output_line(vl *restrict out, size_t step, const vl *
     out[2 * step] = 0.5f * (m1 + m2) + 2 * (m3 + m4) + m[5 * m_step];
 }
 
-/* Row y of m A, summed over chunks. */
-BLAN_INLINE void winograd3_product_row(vl *row, const float *m, size_t step, size_t y, size_t chunks, size_t chunk_step)
+/* Row y of m A. */
+BLAN_INLINE void winograd3_product_row(vl *row, const float *m, size_t step, size_t y)
 {
     vl products[6];
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 6; x++)
         products[x] = vl_load(m + (6 * y + x) * step);
-    for (size_t chunk = 1; chunk < chunks; chunk++)
-#pragma clang loop unroll(full)
-        for (size_t x = 0; x < 6; x++)
-            products[x] += vl_load(m + chunk * chunk_step + (6 * y + x) * step);
     winograd3_output_line(row, 1, products, 1);
 }
 
-BLAN_INLINE void winograd3_output_lanes(float *restrict out, size_t row_step, const float *restrict m, size_t step,
-                                        size_t chunks, size_t chunk_step)
+BLAN_INLINE void winograd3_output_lanes(float *restrict out, size_t row_step, const float *restrict m, size_t step)
 {
     vl sums[3][3], row[3], other[3];
-    winograd3_product_row(row, m, step, 1, chunks, chunk_step);
-    winograd3_product_row(other, m, step, 2, chunks, chunk_step);
+    winograd3_product_row(row, m, step, 1);
+    winograd3_product_row(other, m, step, 2);
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 3; x++) {
         sums[0][x] = row[x] + other[x];
         sums[1][x] = WINOGRAD_P * (row[x] - other[x]);
         sums[2][x] = 0.5f * sums[0][x];
     }
-    winograd3_product_row(row, m, step, 3, chunks, chunk_step);
-    winograd3_product_row(other, m, step, 4, chunks, chunk_step);
+    winograd3_product_row(row, m, step, 3);
+    winograd3_product_row(other, m, step, 4);
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 3; x++) {
         const vl sum = row[x] + other[x];
@@ -449,8 +444,8 @@ BLAN_INLINE void winograd3_output_lanes(float *restrict out, size_t row_step, co
         sums[1][x] += WINOGRAD_Q * (row[x] - other[x]);
         sums[2][x] += 2 * sum;
     }
-    winograd3_product_row(row, m, step, 0, chunks, chunk_step);
-    winograd3_product_row(other, m, step, 5, chunks, chunk_step);
+    winograd3_product_row(row, m, step, 0);
+    winograd3_product_row(other, m, step, 5);
 #pragma clang loop unroll(full)
     for (size_t x = 0; x < 3; x++) {
         vl_store(out + x * BLAN_BLOCK, sums[0][x] + row[x]);
@@ -459,10 +454,10 @@ BLAN_INLINE void winograd3_output_lanes(float *restrict out, size_t row_step, co
     }
 }
 
-/* The 3x3 results of F(3x3, 4x4), rows `row_step` apart, that the products m[e * step] stand for, summed over chunks: the
-   taps of a weight gradient, or outputs of the stem. */
-static void winograd3_output(float *out, size_t row_step, const float *m, size_t step, size_t chunks, size_t chunk_step)
+/* The 3x3 results of F(3x3, 4x4), rows `row_step` apart, that the products m[e * step] stand for: the taps of a weight
+   gradient, or outputs of the stem. */
+static void winograd3_output(float *out, size_t row_step, const float *m, size_t step)
 {
     for (size_t lane = 0; lane < BLAN_BLOCK; lane += REGISTER_LANES)
-        winograd3_output_lanes(out + lane, row_step, m + lane, step, chunks, chunk_step);
+        winograd3_output_lanes(out + lane, row_step, m + lane, step);
 }
