@@ -1,5 +1,4 @@
 import BLANTensors
-import struct Synchronization.Atomic
 
 /// The memory of one call in flight, kept from call to call and enlarged where one needs more.
 final class DetectionContext: @unchecked Sendable {
@@ -58,11 +57,4 @@ struct Reserve<Element: BitwiseCopyable> {
     guard let buffer else { throw BLANError.internal("memory of the face detector was not reserved") }
     return buffer.pointer
   }
-}
-
-/// Numbers from 0 on, each given once.
-final class AtomicCounter: Sendable {
-  private let next = Atomic<Int>(0)
-
-  func take() -> Int { next.wrappingAdd(1, ordering: .relaxed).oldValue }
 }

@@ -150,20 +150,14 @@ extension blan_k_area {
   }
 }
 
-/// Runs `count` tasks of very different lengths: each worker takes the next one. Their results, in order.
+/// Runs `count` tasks and returns their results, in order.
 ///
 /// - Parameter task: gets the task's index and the worker's; runs on several threads at once.
 func collect<Result>(count: Int, threads: Int, _ task: (_ index: Int, _ worker: Int) -> Result) -> [Result] {
   Array(unsafeUninitializedCapacity: count) { buffer, initialized in
     nonisolated(unsafe) let buffer = buffer
-    let next = AtomicCounter()
-    let workers = min(threads, count)
-    parallelFor(threads: workers, count: workers) { _, worker in
-      while true {
-        let index = next.take()
-        guard index < count else { return }
-        buffer.initializeElement(at: index, to: task(index, worker))
-      }
+    parallelFor(threads: threads, count: count) { index, worker in
+      buffer.initializeElement(at: index, to: task(index, worker))
     }
     initialized = count
   }

@@ -1,6 +1,10 @@
 #define _GNU_SOURCE
 #include "include/blan_parallel.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
 /* ThreadSanitizer cannot see how the OpenMP runtime synchronises its threads and would report every loop as a race.
    The build that runs under it defines BLAN_PTHREADS, whose plain threads it understands. */
 #if defined(BLAN_PTHREADS)
@@ -21,66 +25,95 @@ void kmp_set_blocktime(int milliseconds);
 enum { SPIN_MILLISECONDS = 1 };
 #endif
 
-static void run_range(size_t count, size_t workers, size_t worker, blan_k_task task, void *context)
+enum { MOST_SHARES = 256, CACHE_LINE = 64 };
+
+/* Tasks left of a worker's share, on a cache line of its own: the first in the upper half, the end in the lower. */
+typedef struct share {
+    _Alignas(CACHE_LINE) _Atomic uint64_t left;
+} share;
+
+typedef struct team {
+    share shares[MOST_SHARES]; /* beyond so many workers, several start with the same one */
+    size_t share_count;
+    blan_k_task task;
+    void *context;
+} team;
+
+/* The first task left of a share, or the last. Only the number is handed over: what tasks read was written before the
+   team began, and what they write is read when it has ended. */
+static bool take(share *from, bool first, size_t *index)
 {
-    const size_t begin = count * worker / workers, end = count * (worker + 1) / workers;
-    for (size_t index = begin; index < end; index++)
-        task(context, index, worker);
+    uint64_t left = atomic_load_explicit(&from->left, memory_order_relaxed);
+    uint32_t begin, end;
+    do {
+        begin = (uint32_t)(left >> 32);
+        end = (uint32_t)left;
+        if (begin >= end)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&from->left, &left, first ? left + ((uint64_t)1 << 32) : left - 1,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    *index = first ? begin : end - 1;
+    return true;
+}
+
+/* A worker's own share from its front, then what others have left, from their ends. */
+static void run_worker(team *team, size_t worker)
+{
+    size_t index;
+    for (size_t i = 0; i < team->share_count; i++)
+        while (take(&team->shares[(worker + i) % team->share_count], i == 0, &index))
+            team->task(team->context, index, worker);
 }
 
 #if defined(BLAN_PTHREADS)
 
 enum { MOST_WORKERS = 1024 };
 
-typedef struct range {
-    size_t count, workers, worker;
-    blan_k_task task;
-    void *context;
-} range;
+typedef struct member {
+    team *team;
+    size_t worker;
+} member;
 
-static void *run_on_thread(void *argument)
+static void *run_member(void *argument)
 {
-    const range *self = argument;
-    run_range(self->count, self->workers, self->worker, self->task, self->context);
+    const member *self = argument;
+    run_worker(self->team, self->worker);
     return NULL;
 }
 
-static void run_team(size_t workers, size_t count, blan_k_task task, void *context)
+static void run_team(team *team, size_t workers)
 {
-    range ranges[MOST_WORKERS];
+    member members[MOST_WORKERS];
     pthread_t threads[MOST_WORKERS];
-    if (workers > MOST_WORKERS)
-        workers = MOST_WORKERS;
     size_t started = 1;
-    for (size_t worker = 0; worker < workers; worker++)
-        ranges[worker] = (range){count, workers, worker, task, context};
-    while (started < workers && pthread_create(&threads[started], NULL, run_on_thread, &ranges[started]) == 0)
-        started++;
-    run_on_thread(&ranges[0]);
-    for (size_t worker = started; worker < workers; worker++)
-        run_on_thread(&ranges[worker]);
+    for (; started < workers && started < MOST_WORKERS; started++) {
+        members[started] = (member){team, started};
+        if (pthread_create(&threads[started], NULL, run_member, &members[started]) != 0)
+            break;
+    }
+    run_worker(team, 0);
     for (size_t worker = 1; worker < started; worker++)
         pthread_join(threads[worker], NULL);
 }
 
 #elif defined(_OPENMP)
 
-static void run_team(size_t workers, size_t count, blan_k_task task, void *context)
+static void run_team(team *team, size_t workers)
 {
     /* The spin time is the calling thread's own setting: it is lent for this region and given back. */
     const int spin = kmp_get_blocktime();
     kmp_set_blocktime(SPIN_MILLISECONDS);
 #pragma omp parallel num_threads((int)workers)
-    run_range(count, (size_t)omp_get_num_threads(), (size_t)omp_get_thread_num(), task, context);
+    run_worker(team, (size_t)omp_get_thread_num());
     kmp_set_blocktime(spin);
 }
 
 #else
 
-static void run_team(size_t workers, size_t count, blan_k_task task, void *context)
+static void run_team(team *team, size_t workers)
 {
     (void)workers;
-    run_range(count, 1, 0, task, context);
+    run_worker(team, 0);
 }
 
 #endif
@@ -89,10 +122,20 @@ void blan_k_parallel_for(int threads, size_t count, blan_k_task task, void *cont
 {
     const size_t wanted = threads < 1 ? 1 : (size_t)threads;
     const size_t workers = wanted < count ? wanted : count;
-    if (workers > 1)
-        run_team(workers, count, task, context);
-    else if (count > 0)
-        run_range(count, 1, 0, task, context);
+    if (workers <= 1 || count > UINT32_MAX) {
+        for (size_t index = 0; index < count; index++)
+            task(context, index, 0);
+        return;
+    }
+    team team; /* member by member: most of its shares are not used */
+    team.share_count = workers < MOST_SHARES ? workers : MOST_SHARES;
+    team.task = task;
+    team.context = context;
+    for (size_t i = 0; i < team.share_count; i++) {
+        const uint64_t first = count * i / team.share_count, end = count * (i + 1) / team.share_count;
+        atomic_init(&team.shares[i].left, first << 32 | end);
+    }
+    run_team(&team, workers);
 }
 
 const char *blan_k_openmp_runtime(void)

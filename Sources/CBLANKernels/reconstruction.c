@@ -87,7 +87,10 @@ typedef struct head_task {
     head_layout layout;
     float *workspace;
     const float *pixels;
+    const float *weights;
     float *reconstruction;
+    float *d_weights;
+    bool accumulate_weights;
     float factor;         /* of the gradient: 2 * scale / elements */
     size_t first, images; /* the chunk being worked on */
 } head_task;
@@ -105,8 +108,10 @@ static size_t channel_offset(const blan_k_reconstruction_shape *s, size_t channe
 }
 
 /* The 3x3 weights of one output channel: each is the sum of the 7x7 kernel's taps that it stands for. */
-static void sum_taps(const head_task *task, size_t channel, const float *weights)
+static void sum_taps(void *context, size_t channel, size_t worker)
 {
+    (void)worker;
+    const head_task *task = context;
     const blan_k_reconstruction_shape *s = task->shape;
     const size_t f = s->factor, colour = channel / (f * f), py = channel / f % f, px = channel % f;
     float *sums = task->workspace + task->layout.weights + channel * s->channels * PHASE_TAPS;
@@ -114,7 +119,7 @@ static void sum_taps(const head_task *task, size_t channel, const float *weights
     for (size_t c = 0; c < s->channels; c++)
         for (size_t tap = 0; tap < TAPS; tap++)
             sums[c * PHASE_TAPS + phase_tap(f, py, tap / KERNEL) * 3 + phase_tap(f, px, tap % KERNEL)] +=
-                weights[(colour * s->channels + c) * TAPS + tap];
+                task->weights[(colour * s->channels + c) * TAPS + tap];
 }
 
 static void write_row(const head_task *task, size_t image, size_t y, size_t channel, const float *row)
@@ -150,25 +155,34 @@ static void loss_row(void *context, size_t index, size_t worker)
     ((double *)(void *)(task->workspace + task->layout.losses))[task->first * s->height + index] = loss;
 }
 
-/* The gradient of a tap of the 7x7 kernel: the sum, over the phases, of the 3x3 tap that it went into. */
-static void fold_weights(const head_task *task, float *d_weights, float *d_bias, bool accumulate)
+/* The gradient of a tap of the 7x7 kernel: the sum, over the phases, of the 3x3 tap that it went into. `index` counts
+   the kernels of all colours and channels. */
+static void fold_kernel(void *context, size_t index, size_t worker)
 {
+    (void)worker;
+    const head_task *task = context;
     const blan_k_reconstruction_shape *s = task->shape;
-    const size_t f = s->factor, phases = f * f;
-    const float *sums = task->workspace + task->layout.d_weights, *bias_sums = task->workspace + task->layout.d_bias;
-    for (size_t i = 0; i < COLOURS * s->channels * TAPS; i++) {
-        const size_t tap = i % TAPS, c = i / TAPS % s->channels, colour = i / TAPS / s->channels;
+    const size_t f = s->factor, phases = f * f, colour = index / s->channels, c = index % s->channels;
+    const float *sums = task->workspace + task->layout.d_weights;
+    float *d_kernel = task->d_weights + index * TAPS;
+    for (size_t tap = 0; tap < TAPS; tap++) {
         float sum = 0;
         for (size_t phase = 0; phase < phases; phase++)
             sum += sums[((colour * phases + phase) * s->channels + c) * PHASE_TAPS +
                         phase_tap(f, phase / f, tap / KERNEL) * 3 + phase_tap(f, phase % f, tap % KERNEL)];
-        d_weights[i] = accumulate ? d_weights[i] + sum : sum;
+        d_kernel[tap] = task->accumulate_weights ? d_kernel[tap] + sum : sum;
     }
+}
+
+static void fold_bias(const head_task *task, float *d_bias)
+{
+    const size_t phases = task->shape->factor * task->shape->factor;
+    const float *sums = task->workspace + task->layout.d_bias;
     for (size_t colour = 0; colour < COLOURS; colour++) {
         float sum = 0;
         for (size_t phase = 0; phase < phases; phase++)
-            sum += bias_sums[colour * phases + phase];
-        d_bias[colour] = accumulate ? d_bias[colour] + sum : sum;
+            sum += sums[colour * phases + phase];
+        d_bias[colour] = task->accumulate_weights ? d_bias[colour] + sum : sum;
     }
 }
 
@@ -186,16 +200,18 @@ double blan_k_reconstruction(const blan_k_reconstruction_shape *shape, const flo
         .layout = l,
         .workspace = workspace,
         .pixels = pixels,
+        .weights = weights,
         .reconstruction = reconstruction,
+        .d_weights = d_weights,
+        .accumulate_weights = accumulate_weights,
         .factor = (float)(2.0 * (double)scale / (double)elements),
     };
     const blan_k_conv_shape whole = phase_convolution(shape, chunk);
     const blan_k_conv_method method = blan_k_conv_choose(&whole, threads);
     const blan_k_conv_method backward_method = blan_k_conv_backward_choose(&whole, threads);
-    for (size_t channel = 0; channel < phase_channels(shape); channel++) {
-        sum_taps(&task, channel, weights);
+    blan_k_parallel_for(threads, phase_channels(shape), sum_taps, &task);
+    for (size_t channel = 0; channel < phase_channels(shape); channel++)
         workspace[l.bias + channel] = bias[channel / (shape->factor * shape->factor)];
-    }
     for (size_t channel = phase_channels(shape); channel < blocks_of(phase_channels(shape)) * BLAN_BLOCK; channel++)
         workspace[l.bias + channel] = 0;
     blan_k_conv_pack(&whole, method, workspace + l.weights, NULL, workspace + l.forward, threads);
@@ -217,8 +233,10 @@ double blan_k_reconstruction(const blan_k_reconstruction_shape *shape, const flo
         blan_k_conv_backward_weights(&layer, workspace + l.d_weights, workspace + l.d_bias, task.first > 0, in, NULL,
                                      phases, workspace + l.convolution, threads);
     }
-    if (d_weights != NULL)
-        fold_weights(&task, d_weights, d_bias, accumulate_weights);
+    if (d_weights != NULL) {
+        blan_k_parallel_for(threads, COLOURS * shape->channels, fold_kernel, &task);
+        fold_bias(&task, d_bias);
+    }
 
     const double *losses = (const double *)(const void *)(workspace + l.losses);
     double loss = 0;

@@ -8,8 +8,9 @@
    scratch memory. Tasks of one call run in any order and must not write the same cell. */
 typedef void (*blan_k_task)(void *context, size_t index, size_t worker);
 
-/* Runs `count` tasks on at most `threads` threads and returns when all are done. Which worker gets which task
-   is static (contiguous ranges), so the work done is the same from run to run. threads < 1 counts as 1. */
+/* Runs `count` tasks on at most `threads` threads and returns when all are done. Each worker begins with a contiguous
+   range of them, in order, and then takes what slower ones have left: which worker runs a task differs from run to
+   run, so results must not depend on it. threads < 1 counts as 1. */
 void blan_k_parallel_for(int threads, size_t count, blan_k_task task, void *context);
 
 /* Name of the OpenMP runtime in use and of the file it was loaded from. Starts no thread. */
