@@ -92,7 +92,7 @@ static void run_part(void *context, size_t index, size_t worker)
                     const float *x = pixels_of(g, &in, n, y, rows, tap, strip);
                     for (size_t block = first; block < last; block++)
                         g->tiles->outer(rows * g->out_width, cell_at(task, chunk, block, in_block) + tap * CELL,
-                                        n > first_image || y > 0, x, BLAN_BLOCK,
+                                        n > first_image || y > 0, x,
                                         g->d_out + ((n * g->out_blocks + block) * area + y * g->out_width) * BLAN_BLOCK);
                 }
             }

@@ -58,28 +58,40 @@ typedef struct winograd_task {
     float *cells;        /* [element: cell_step apart][output block][input block][16 in][16 out] */
 } winograd_task;
 
-static void transform_window(const winograd_task *task, const weight_block *in, const tile_place *at, float *window)
+/* Tiles [first, last) of the pass, of one input block. */
+static void transform_windows(const winograd_task *task, size_t block, size_t first, size_t last)
 {
     const weight_gradient *g = task->gradient;
-    const blan_k_winograd_input input = {
-        .plane = in->data + at->image * in->image,
-        .plane_width = in->width,
-        .y = (ptrdiff_t)at->y - 1,
-        .x = (ptrdiff_t)at->x - 1,
-        .height = g->shape->in_height,
-        .width = g->shape->in_width,
-        .shift = shift_of(in->factor),
-    };
-    g->tiles->winograd_input[1](window, task->plan.window_step, &input);
+    const winograd_plan *p = &task->plan;
+    const weight_block in = blan_k_weight_block(g, block);
+    for (size_t i = first; i < last; i++) {
+        const tile_place at = place_of(task->first + i, p->tiles_y, p->tiles_x, SIDE);
+        const blan_k_winograd_input window = {
+            .plane = in.data + at.image * in.image,
+            .plane_width = in.width,
+            .y = (ptrdiff_t)at.y - 1,
+            .x = (ptrdiff_t)at.x - 1,
+            .height = g->shape->in_height,
+            .width = g->shape->in_width,
+            .shift = shift_of(in.factor),
+        };
+        g->tiles->winograd_input[1](task->windows + (block * p->pass + i) * BLAN_BLOCK, p->window_step, &window);
+    }
 }
 
-static void transform_gradient(const winograd_task *task, size_t block, const tile_place *at, float *gradient)
+/* The same of one output block. */
+static void transform_gradients(const winograd_task *task, size_t block, size_t first, size_t last)
 {
     const weight_gradient *g = task->gradient;
+    const winograd_plan *p = &task->plan;
     const size_t row = g->out_width * BLAN_BLOCK, plane = g->out_height * row;
-    const float *tile = g->d_out + (at->image * g->out_blocks + block) * plane + at->y * row + at->x * BLAN_BLOCK;
-    g->tiles->winograd_gradient(gradient, task->plan.gradient_step, tile, row, g->out_height - at->y,
-                                g->out_width - at->x);
+    for (size_t i = first; i < last; i++) {
+        const tile_place at = place_of(task->first + i, p->tiles_y, p->tiles_x, SIDE);
+        g->tiles->winograd_gradient(task->gradients + (block * p->pass + i) * BLAN_BLOCK, p->gradient_step,
+                                    g->d_out + (at.image * g->out_blocks + block) * plane + at.y * row +
+                                        at.x * BLAN_BLOCK,
+                                    row, g->out_height - at.y, g->out_width - at.x);
+    }
 }
 
 /* A run of tiles of one block: input blocks first, then output blocks. */
@@ -87,20 +99,12 @@ static void transform_run(void *context, size_t index, size_t worker)
 {
     (void)worker;
     const winograd_task *task = context;
-    const weight_gradient *g = task->gradient;
-    const winograd_plan *p = &task->plan;
-    const size_t runs = divide_up(task->count, RUN), first = index % runs * RUN, block = index / runs;
-    const size_t last = smaller(first + RUN, task->count);
-    const bool is_input = block < g->in_blocks;
-    const weight_block in = is_input ? blan_k_weight_block(g, block) : (weight_block){0};
-    for (size_t i = first; i < last; i++) {
-        const tile_place at = place_of(task->first + i, p->tiles_y, p->tiles_x, SIDE);
-        if (is_input)
-            transform_window(task, &in, &at, task->windows + (block * p->pass + i) * BLAN_BLOCK);
-        else
-            transform_gradient(task, block - g->in_blocks, &at,
-                               task->gradients + ((block - g->in_blocks) * p->pass + i) * BLAN_BLOCK);
-    }
+    const size_t in_blocks = task->gradient->in_blocks, runs = divide_up(task->count, RUN);
+    const size_t block = index / runs, first = index % runs * RUN, last = smaller(first + RUN, task->count);
+    if (block < in_blocks)
+        transform_windows(task, block, first, last);
+    else
+        transform_gradients(task, block - in_blocks, first, last);
 }
 
 /* One element of one part of the output blocks: its sums over the pass. */
@@ -119,7 +123,7 @@ static void multiply_element(void *context, size_t index, size_t worker)
         for (size_t block = first; block < last; block++)
             for (size_t in_block = 0; in_block < g->in_blocks; in_block++)
                 g->tiles->outer(smaller(STRIP, task->count - i), cells + (block * g->in_blocks + in_block) * CELL,
-                                task->first + i > 0, windows + (in_block * p->pass + i) * BLAN_BLOCK, BLAN_BLOCK,
+                                task->first + i > 0, windows + (in_block * p->pass + i) * BLAN_BLOCK,
                                 gradients + (block * p->pass + i) * BLAN_BLOCK);
 }
 

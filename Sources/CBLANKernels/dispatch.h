@@ -166,8 +166,8 @@ typedef struct blan_k_tile_table {
        weights are [in_blocks][16][blocks][16]. */
     void (*direct)(size_t pixels, size_t blocks, const blan_k_direct_tile *tile, const float *w);
 
-    /* Weight gradient: dw[c][16] = sum over `pixels` of x[p * x_step + c] * dy[p * 16 + k], added to dw where `add`. */
-    void (*outer)(size_t pixels, float *dw, bool add, const float *x, size_t x_step, const float *dy);
+    /* Weight gradient: dw[c][16] = sum over `pixels` of x[p * 16 + c] * dy[p * 16 + k], added to dw where `add`. */
+    void (*outer)(size_t pixels, float *dw, bool add, const float *x, const float *dy);
 
     /* Copies of pixels and sums of them: see tiles/collect.h. */
     void (*collect)(size_t pixels, size_t blocks, float *out, size_t out_block_step, const float *row,

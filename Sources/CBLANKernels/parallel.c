@@ -122,7 +122,7 @@ void blan_k_parallel_for(int threads, size_t count, blan_k_task task, void *cont
 {
     const size_t wanted = threads < 1 ? 1 : (size_t)threads;
     const size_t workers = wanted < count ? wanted : count;
-    if (workers <= 1 || count > UINT32_MAX) {
+    if (workers <= 1 || count > UINT32_MAX) { /* which a share could not count */
         for (size_t index = 0; index < count; index++)
             task(context, index, 0);
         return;

@@ -1,8 +1,7 @@
 /* The weight gradient's micro-kernel: a sum of outer products of input pixels and output gradients. */
 #include "../vector.h"
 
-static void outer(size_t pixels, float *restrict dw, bool add, const float *restrict x, size_t x_step,
-                  const float *restrict dy)
+static void outer(size_t pixels, float *restrict dw, bool add, const float *restrict x, const float *restrict dy)
 {
     for (size_t c = 0; c < BLAN_BLOCK; c += OUTER_CHANNELS) {
         v16 acc[OUTER_CHANNELS];
@@ -13,7 +12,7 @@ static void outer(size_t pixels, float *restrict dw, bool add, const float *rest
             const v16 gradient = v16_load(dy + p * BLAN_BLOCK);
 #pragma clang loop unroll(full)
             for (size_t i = 0; i < OUTER_CHANNELS; i++)
-                acc[i] += v16_splat(x[p * x_step + c + i]) * gradient;
+                acc[i] += v16_splat(x[p * BLAN_BLOCK + c + i]) * gradient;
         }
 #pragma clang loop unroll(full)
         for (size_t i = 0; i < OUTER_CHANNELS; i++)
