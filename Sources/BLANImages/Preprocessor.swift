@@ -21,8 +21,9 @@ public struct Preprocessor: Sendable {
   public func prepare(
     _ view: ImageView, into planes: UnsafeMutablePointer<Float>, scratch: ResizeScratch, threads: Int
   ) throws {
-    let workspace = try scratch.workspace(for: view, width: size, height: size)
     var pixels = view.pixels
-    blan_k_resize(&pixels, size, size, nil, planes, table, workspace, Int32(clamping: threads))
+    try scratch.withWorkspace(for: view, width: size, height: size) { workspace in
+      blan_k_resize(&pixels, size, size, nil, planes, table, workspace, Int32(clamping: threads))
+    }
   }
 }

@@ -1,7 +1,8 @@
 /*
  * Pillow's resampling for 8-bit images (libImaging/Resample.c describes the method): each output pixel is a weighted sum
  * of the input pixels under a triangle that widens with the reduction. Weights are 22-bit fixed-point numbers, and the
- * sum is rounded and clipped to 8 bits after the horizontal and again after the vertical pass.
+ * sum is rounded and clipped to 8 bits after the horizontal and again after the vertical pass. Both passes go over the
+ * image in bands of output rows: what lies between them is never more than a few megabytes, or what one output row takes.
  */
 #include <math.h>
 #include <string.h>
@@ -9,7 +10,11 @@
 #include "include/blan_image_kernels.h"
 #include "include/blan_parallel.h"
 
-enum { PRECISION_BITS = 32 - 8 - 2, CHANNELS = 3 };
+enum {
+    PRECISION_BITS = 32 - 8 - 2,
+    CHANNELS = 3,
+    BAND_BYTES = 4 << 20, /* of narrowed rows */
+};
 
 /* The weights of one axis: output i is the sum of `count` inputs from `first` on. */
 typedef struct axis {
@@ -42,11 +47,20 @@ static int add_axis_bytes(size_t *total, size_t in, size_t out)
            add_bytes(total, taps_of(in, out), sizeof(double));
 }
 
+/* Narrowed rows that a band may have: at least those of one output row. */
+static size_t band_rows(size_t in_height, size_t out_width, size_t out_height)
+{
+    const size_t fitting = BAND_BYTES / CHANNELS / out_width, taps = taps_of(in_height, out_height);
+    const size_t rows = fitting > taps ? fitting : taps;
+    return rows < in_height ? rows : in_height;
+}
+
 size_t blan_k_resize_workspace_bytes(size_t in_width, size_t in_height, size_t out_width, size_t out_height)
 {
     size_t total = 64, row;
     if (__builtin_mul_overflow(out_width, (size_t)CHANNELS, &row) || !add_axis_bytes(&total, in_width, out_width) ||
-        !add_axis_bytes(&total, in_height, out_height) || !add_bytes(&total, in_height, row))
+        !add_axis_bytes(&total, in_height, out_height) ||
+        !add_bytes(&total, band_rows(in_height, out_width, out_height), row))
         return 0;
     return total;
 }
@@ -96,21 +110,22 @@ typedef struct resize_task {
     const blan_k_pixels *in;
     axis horizontal, vertical;
     size_t out_width, out_height;
-    uint8_t *narrowed; /* [in_height][out_width][3]: after the horizontal pass */
+    size_t first_row, first_in; /* the first output row of this band, and the first input row that it needs */
+    uint8_t *narrowed;          /* [band_rows][out_width][3]: the band's input rows after the horizontal pass */
     uint8_t *rgb;
     float *planes;
     const float *table;
 } resize_task;
 
-static void narrow_row(void *context, size_t y, size_t worker)
+static void narrow_row(void *context, size_t index, size_t worker)
 {
     (void)worker;
     const resize_task *task = context;
     const blan_k_pixels *in = task->in;
     const axis *a = &task->horizontal;
-    const uint8_t *row = in->data + (ptrdiff_t)y * in->row_step;
+    const uint8_t *row = in->data + (ptrdiff_t)(task->first_in + index) * in->row_step;
     const size_t r = in->channels[0], g = in->channels[1], b = in->channels[2], step = in->pixel_step;
-    uint8_t *out = task->narrowed + y * task->out_width * CHANNELS;
+    uint8_t *out = task->narrowed + index * task->out_width * CHANNELS;
     for (size_t x = 0; x < task->out_width; x++, out += CHANNELS) {
         const int32_t *weights = a->weights + x * a->taps;
         const uint8_t *pixel = row + a->first[x] * step;
@@ -127,14 +142,14 @@ static void narrow_row(void *context, size_t y, size_t worker)
 
 enum { STRIP = 192 }; /* bytes of a row summed at once: their sums stay in registers and the L1 cache */
 
-static void shorten_row(void *context, size_t y, size_t worker)
+static void shorten_row(void *context, size_t index, size_t worker)
 {
     (void)worker;
     const resize_task *task = context;
     const axis *a = &task->vertical;
-    const size_t row_bytes = task->out_width * CHANNELS;
+    const size_t row_bytes = task->out_width * CHANNELS, y = task->first_row + index;
     const int32_t *weights = a->weights + y * a->taps;
-    const uint8_t *rows = task->narrowed + a->first[y] * row_bytes;
+    const uint8_t *rows = task->narrowed + (a->first[y] - task->first_in) * row_bytes;
     for (size_t begin = 0; begin < row_bytes; begin += STRIP) {
         const size_t count = row_bytes - begin < STRIP ? row_bytes - begin : STRIP;
         int32_t sums[STRIP];
@@ -167,7 +182,19 @@ void blan_k_resize(const blan_k_pixels *in, size_t out_width, size_t out_height,
         .in = in, .out_width = out_width, .out_height = out_height, .rgb = rgb, .planes = planes, .table = table};
     task.horizontal = make_axis(in->width, out_width, &memory);
     task.vertical = make_axis(in->height, out_height, &memory);
-    task.narrowed = take(&memory, in->height * out_width * CHANNELS);
-    blan_k_parallel_for(threads, in->height, narrow_row, &task);
-    blan_k_parallel_for(threads, out_height, shorten_row, &task);
+    const size_t most = band_rows(in->height, out_width, out_height);
+    task.narrowed = take(&memory, most * out_width * CHANNELS);
+    const axis *a = &task.vertical;
+    for (size_t rows; task.first_row < out_height; task.first_row += rows) {
+        task.first_in = a->first[task.first_row];
+        size_t end = task.first_in;
+        for (rows = 0; task.first_row + rows < out_height; rows++) {
+            const size_t y = task.first_row + rows;
+            if (a->first[y] + a->count[y] - task.first_in > most)
+                break;
+            end = a->first[y] + a->count[y];
+        }
+        blan_k_parallel_for(threads, end - task.first_in, narrow_row, &task);
+        blan_k_parallel_for(threads, rows, shorten_row, &task);
+    }
 }

@@ -1,5 +1,6 @@
 import BLANTensors
 import BLANTestSupport
+import CBLANKernels
 import Testing
 
 @testable import BLANImages
@@ -61,6 +62,45 @@ import Testing
       let view = try ImageView(
         data: buffer.baseAddress.map { $0 + first }, width: width, height: height, rowStride: stride, format: format)
       return ImageFixture.picture(try Resizer.resize(view, width: 40, height: 33, threads: 1)).rgb
+    }
+  }
+
+  /// Rows of one colour each: every column of the wide result, which takes several bands, is the narrow one, which takes
+  /// one.
+  @Test(arguments: [1, 3]) func bandsMakeNoDifference(threads: Int) throws {
+    let (height, width, rows) = (9000, 400, 300)
+    let bytes = (0..<height).flatMap { y -> [UInt8] in
+      let colour = (0..<3).map { UInt8(truncatingIfNeeded: (3 * y + $0) &* 2_654_435_761 >> 13) }
+      return colour + colour
+    }
+    try bytes.withUnsafeBufferPointer { buffer in
+      let view = try ImageView(data: buffer.baseAddress, width: 2, height: height, rowStride: 0, format: .rgb8)
+      let narrow = ImageFixture.picture(try Resizer.resize(view, width: 1, height: rows, threads: 1)).rgb
+      let wide = ImageFixture.picture(try Resizer.resize(view, width: width, height: rows, threads: threads)).rgb
+      for y in 0..<rows {
+        let colour = narrow[3 * y..<3 * y + 3]
+        for x in 0..<width { #expect(wide[3 * (y * width + x)..<3 * (y * width + x) + 3].elementsEqual(colour)) }
+      }
+    }
+  }
+
+  /// A tall strip of pixels, which a small file can hold, takes memory in proportion to itself.
+  @Test(arguments: [128, 256, 512]) func tallImagesTakeLittleMemory(side: Int) throws {
+    let height = 4_000_000
+    let bytes = blan_k_resize_workspace_bytes(1, height, side, side)
+    #expect(bytes > 0 && bytes < 15 * height)
+  }
+
+  @Test func scratchOfUnusualImagesIsNotKept() throws {
+    let bytes = [UInt8](repeating: 7, count: 3 * 2_000_000)
+    try bytes.withUnsafeBufferPointer { buffer in
+      let scratch = ResizeScratch()
+      let usual = try ImageView(data: buffer.baseAddress, width: 200, height: 200, rowStride: 0, format: .rgb8)
+      try scratch.withWorkspace(for: usual, width: 64, height: 64) { _ in }
+      #expect(scratch.buffer != nil)
+      let tall = try ImageView(data: buffer.baseAddress, width: 1, height: 2_000_000, rowStride: 0, format: .rgb8)
+      try scratch.withWorkspace(for: tall, width: 64, height: 64) { _ in }
+      #expect(scratch.buffer == nil)
     }
   }
 
