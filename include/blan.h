@@ -71,7 +71,8 @@ enum {
 const char *blan_version(void);
 
 /* What the last failed call of this thread had against its input: the file, tensor, row or index at fault and what was
-   expected. Empty before the first failure. Valid until the thread's next failing call. */
+   expected; or the last image of which blan_predict_files or blan_predict_encoded wrote a status. Empty before the first
+   failure. Valid until the thread's next one. */
 const char *blan_last_error(void);
 
 /* "BLAN_OK", "BLAN_ERROR_IO", ...; "unknown status" for any other number. */
@@ -225,8 +226,8 @@ typedef struct blan_decode_options {
 
 #define BLAN_DECODE_OPTIONS_INIT { sizeof(blan_decode_options), 0 }
 
-/* Decodes a JPEG or PNG file to RGB8, upright (its EXIF orientation applied); grey, CMYK, palette, 16-bit and alpha
-   images become RGB as Pillow's convert("RGB") makes them. Returns INVALID_ARGUMENT, IO, FORMAT, UNSUPPORTED (another
+/* Decodes a JPEG or PNG file to RGB8, upright (its EXIF orientation applied); grey, CMYK, palette and alpha images become
+   RGB as Pillow's convert("RGB") makes them, and 16-bit samples keep their high byte. Returns INVALID_ARGUMENT, IO, FORMAT, UNSUPPORTED (another
    kind of file), OUT_OF_MEMORY. An image above maximum_pixels is INVALID_ARGUMENT. */
 blan_status blan_bitmap_load(const char *path, const blan_decode_options *options, blan_bitmap **out);
 
@@ -278,7 +279,8 @@ blan_status blan_predict_tensor(const blan_model *model, const float *pixels, si
                                 const blan_predict_options *options, float *probabilities);
 
 /* Predicts from images of any size in any pixel format; they are resized and normalised inside. The call fails with
-   the status of the first image that is not valid, and nothing is written. */
+   the status of the first image that is not valid, and nothing is written. Should memory run out on the way, outputs may
+   be written in part. */
 blan_status blan_predict_images(const blan_model *model, const blan_image *images, size_t count,
                                 const blan_predict_options *options, float *probabilities);
 

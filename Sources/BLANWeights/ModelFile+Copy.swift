@@ -32,7 +32,13 @@ extension ModelFile {
     var metadata = file.metadata
     for (key, value) in try new.metadata() { metadata[key] = value }
     let decoder = JSONDecoder()
-    var config = try decoder.decode([String: JSONValue].self, from: Data(configurationText.utf8))
+    var config: [String: JSONValue]
+    do {
+      config = try decoder.decode([String: JSONValue].self, from: Data(configurationText.utf8))
+    } catch {
+      // It was read before, but for keys that are none of ours.
+      throw BLANError.format("\(file.name): blan.config has a number, such as 1e999, that cannot be written again")
+    }
     for (key, value) in try decoder.decode([String: JSONValue].self, from: Data(new.json().utf8)) {
       config[key] = value
     }

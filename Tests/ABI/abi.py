@@ -64,7 +64,7 @@ def stand_in(header: Path, folder: Path) -> Path:
     bodies = [f"{declaration} {{ __builtin_trap(); }}" for declaration in functions(header).values()]
     source.write_text("\n".join([f'#include "{header}"', *bodies]))
     flags = ["-g", "-O0", "-shared", "-fPIC", f"-Wl,--version-script={VERSIONS}", "-Wl,-soname=libblan.so.0"]
-    output("gcc", "-std=c11", *flags, source, "-o", library)
+    output("gcc", "-std=c11", *flags, f"-fdebug-prefix-map={folder}/=", source, "-o", library)
     return library
 
 

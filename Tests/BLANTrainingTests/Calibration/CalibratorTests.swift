@@ -101,4 +101,24 @@ import Testing
     let error = #expect(throws: BLANError.self) { try file.copy(to: "/tmp/never", describedBy: other) }
     #expect(error?.kind == .invalidArgument)
   }
+
+  /// What stands beside the description is another program's, and read by nobody before.
+  @Test func aNumberThatCannotBeWrittenAgainIsNamed() throws {
+    let small = try SmallModel()
+    let plain = try SafetensorsFile(path: small.path)
+    var metadata = plain.metadata
+    let config = try #require(metadata[ModelDescription.configurationKey])
+    metadata[ModelDescription.configurationKey] = "{\"theirs\": 1e999, " + config.dropFirst()
+    let tensors = plain.tensors.map { name, tensor in
+      SafetensorsWriter.Tensor(name, type: tensor.type, shape: tensor.shape) {
+        try plain.withBytes(name, type: tensor.type, $0)
+      }
+    }
+    let path = small.path + ".theirs"
+    defer { unlink(path) }
+    try SafetensorsWriter.write(tensors, metadata: metadata, to: path)
+    let file = try ModelFile(path: path)
+    let error = #expect(throws: BLANError.self) { try file.copy(to: "/tmp/never", describedBy: file.description) }
+    #expect(error?.kind == .format && error?.message.contains("1e999") == true)
+  }
 }
