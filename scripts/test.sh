@@ -23,6 +23,7 @@ for argument in "$@"; do
 done
 
 passed=0 failed=0 skipped=0 report=()
+declare -A begun=()
 
 # Runs one check under a heading and notes how it ended. Exit status 77 means "skipped", as in automake.
 check() {
@@ -36,6 +37,28 @@ check() {
     *) failed=$((failed + 1)) verdict=FAILED ;;
   esac
   report+=("$(printf '%-8s %5d s  %s' "$verdict" $((SECONDS - started)) "$name")")
+}
+
+# Begins what needs one core, or waits for the network, beside the checks that follow: KEY COMMAND... A process group of its
+# own, which an interrupted run takes with it.
+begin() {
+  local key=$1
+  shift
+  mkdir -p build
+  set -m
+  "$@" >"build/$key.log" 2>&1 </dev/null &
+  begun[$key]=$!
+  set +m
+}
+trap 'for process in "${begun[@]}"; do kill -- "-$process" 2>/dev/null || true; done' EXIT
+
+# Waits for what was begun, prints what it said, and ends as it did.
+ended() {
+  local status=0
+  wait "${begun[$1]}" || status=$?
+  unset "begun[$1]"
+  cat "build/$1.log"
+  return $status
 }
 
 # The scratch folders are separate from .build: flags differ, and a developer's build stays as it is.
@@ -83,10 +106,12 @@ installed_package() {
   Tests/C/install.sh
 }
 
-python_tests() {
-  [ -f bindings/python/pyproject.toml ] || { echo "no bindings/python yet"; return 77; }
+python_package() {
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
-    --force-reinstall ./bindings/python || return 1
+    --force-reinstall ./bindings/python
+}
+
+python_tests() {
   local marks=""
   [ $quick -eq 0 ] || marks="not slow"
   [ $with_torch -eq 1 ] || marks="${marks:+$marks and }not torch"
@@ -95,16 +120,8 @@ python_tests() {
 
 binary_interface() { python3 Tests/ABI/abi.py check && Tests/ABI/run.sh; }
 
-# What two of the last checks fetch, environments and systems of gigabytes, comes while the compiler works. Should that
-# fail, they try again themselves.
-prepare() {
-  mkdir -p build
-  # In a group of its own, which an interrupted run takes with it.
-  setsid bash -c 'scripts/coexistence.sh --prepare; scripts/test-packages.sh --prepare' >build/prepared.log 2>&1 &
-  preparing=$!
-  trap 'kill -- "-$preparing" 2>/dev/null || true' EXIT
-}
-beside_other_libraries() { wait "$preparing" || true; scripts/coexistence.sh; }
+# What two of the last checks fetch, environments and systems of gigabytes. Should that fail, they try again themselves.
+fetch() { scripts/coexistence.sh --prepare; scripts/test-packages.sh --prepare; }
 
 quickstart() {
   rm -f build/quickstart.html
@@ -118,11 +135,13 @@ check "Debian packages" scripts/install-packages.sh "${gstreamer[@]}"
 requirements=(scripts/requirements.txt)
 [ $quick -eq 1 ] || requirements+=(scripts/requirements-ray.txt)
 [ $with_torch -eq 0 ] || requirements+=(scripts/requirements-torch.txt)
-check "Python environment" scripts/python-environment.sh "${requirements[@]}"
-[ $quick -eq 1 ] || prepare
+begin environment scripts/python-environment.sh "${requirements[@]}"
+[ $quick -eq 1 ] || begin fetched fetch
 check "Swift style (swift format)" swift_style
-check "Python style (ruff)" python_style
 check "Build without warnings" swift_build
+check "Python environment" ended environment
+check "Python style (ruff)" python_style
+[ $quick -eq 1 ] || begin sanitized-library scripts/sanitized-library.sh address
 check "Swift tests" swift_tests
 [ $sanitize -eq 0 ] || check "Swift tests under AddressSanitizer" sanitized_tests
 [ $sanitize -eq 0 ] || check "Swift tests under ThreadSanitizer" thread_tests
@@ -130,15 +149,25 @@ check "libblan.so" scripts/build.sh
 check "C programs" c_programs
 check "GStreamer element" gstreamer_element
 check "Binary interface" binary_interface
-[ $quick -eq 1 ] || check "Hostile calls under AddressSanitizer" hostile_calls_sanitized
-[ $quick -eq 1 ] || check "Damaged files: a minute of fuzzing" scripts/fuzz.sh
-[ $quick -eq 1 ] || check "Mixed load: half a minute" scripts/soak.sh
+if [ $quick -eq 0 ]; then
+  check "Library for AddressSanitizer" ended sanitized-library
+  check "Hostile calls under AddressSanitizer" hostile_calls_sanitized
+  check "Damaged files: a minute of fuzzing" scripts/fuzz.sh
+  check "Mixed load: half a minute" scripts/soak.sh
+fi
 [ $sanitize -eq 0 ] || check "Threads under ThreadSanitizer" threads_sanitized
 [ $quick -eq 1 ] || check "Installed package" installed_package
+check "Python package" python_package
+if [ $quick -eq 0 ]; then
+  ended fetched || true
+  begin packages scripts/test-packages.sh
+fi
 check "Python tests" python_tests
-[ $quick -eq 1 ] || check "Beside other libraries in one process" beside_other_libraries
-[ $quick -eq 1 ] || check "Packages in bare systems" scripts/test-packages.sh
-[ $quick -eq 1 ] || check "Quickstart" quickstart
+if [ $quick -eq 0 ]; then
+  check "Packages in bare systems" ended packages
+  check "Beside other libraries in one process" scripts/coexistence.sh
+  check "Quickstart" quickstart
+fi
 
 printf '\n=== Summary (%d min %02d s)\n' $((SECONDS / 60)) $((SECONDS % 60))
 printf '%s\n' "${report[@]}"
