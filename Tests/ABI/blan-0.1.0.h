@@ -115,7 +115,8 @@ typedef struct blan_load_options {
 #define BLAN_LOAD_OPTIONS_INIT { sizeof(blan_load_options), 0, BLAN_PRECISION_MODEL }
 
 /* Loads a model from a safetensors file (f32, f16, bf16 or quantised tensors; names and metadata: docs/model-format.md).
-   Everything is validated before use. The file may be deleted or replaced once this returns.
+   Everything is validated before use. The file may be deleted or overwritten once this returns; before that, put another
+   one in its place by rename: a file that is cut short while it is mapped ends the process.
    Returns INVALID_ARGUMENT, IO, FORMAT (damaged file), SHAPE (a tensor's dimensions), UNSUPPORTED, OUT_OF_MEMORY. */
 blan_status blan_model_load(const char *path, const blan_load_options *options, blan_model **out);
 
