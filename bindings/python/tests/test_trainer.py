@@ -134,6 +134,34 @@ def test_options_out_of_range(options):
     assert len(str(error.value)) > 10
 
 
+def test_positive_weights_are_as_many_as_attributes(trainer, tmp_path):
+    model, checkpoint = tmp_path / "model.safetensors", tmp_path / "checkpoint.safetensors"
+    trainer.export(model)
+    trainer.save(checkpoint)
+    new = {name: value for name, value in SMALL.items() if name != "attributes"}
+    for options, count in (
+        (SMALL, 3),
+        (new, 40),
+        ({"start": model, "threads": 1}, 3),
+        ({"start": model, "attributes": ["Hat", "circle"], "threads": 1}, 2),
+        ({"start": checkpoint, "threads": 1}, 3),
+    ):
+        for wrong in (count - 1, count + 1):
+            with pytest.raises(blan.ShapeError, match=f"{wrong} positive_weights; expected {count}"):
+                blan.Trainer(**options, positive_weights=[2.0] * wrong)
+        blan.Trainer(**options, positive_weights=[2.0] * count).close()
+
+
+def test_a_start_that_is_no_model(tmp_path):
+    path = tmp_path / "start.safetensors"
+    for content in (b"", b"\xff" * 8, b"\2" + bytes(7) + b"{}", b"\2" + bytes(7) + b"[]"):
+        path.write_bytes(content)
+        with pytest.raises(blan.FormatError, match=r"start\.safetensors is neither a model nor a checkpoint"):
+            blan.Trainer(path, positive_weights=[1.0])
+    with pytest.raises(blan.FileError, match=r"gone\.safetensors"):
+        blan.Trainer("gone.safetensors", positive_weights=[1.0])
+
+
 def test_files_that_are_not_there():
     for options in ({"start": "gone.safetensors"}, {"encoder": "gone.safetensors"}):
         with pytest.raises(blan.FileError, match=r"gone\.safetensors"):

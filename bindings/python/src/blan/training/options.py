@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias
 
 from .. import _training_structures as _structures
 from ..creation import AttentionOrder, network_options
-from ..errors import InvalidArgumentError
+from ..errors import InvalidArgumentError, ShapeError
+from .checkpoint import attribute_count
 from .processes import Sums, shared_options
 
 Schedule: TypeAlias = Literal["linear", "cosine", "constant"]
@@ -20,6 +21,9 @@ PositiveWeights: TypeAlias = Sequence[float] | Mapping[str, float]
 _SCHEDULES = {"linear": 0, "cosine": 1, "constant": 2}
 _STATISTICS = {"automatic": 0, "batch": 1, "frozen": 2}
 _STORAGES = {"f32": 0, "f16": 1, "bf16": 2}
+
+_CELEBA_ATTRIBUTES = 40
+"""Of a new network that is given no names."""
 
 
 def train_options(
@@ -69,7 +73,7 @@ def train_options(
     if encoder is not None:
         options.encoder = os.fsencode(encoder)
     if positive_weights is not None:
-        weights = _weights(positive_weights, attributes)
+        weights = _weights(positive_weights, start, attributes)
         options.positive_weights = (ctypes.c_float * len(weights))(*weights)
     options.threads, options.seed = threads, seed
     options.alpha, options.beta, options.gamma = alpha, beta, gamma
@@ -141,9 +145,19 @@ def strings(values: Sequence[str]) -> ctypes.Array:
     return (ctypes.c_char_p * len(values))(*(value.encode() for value in values))
 
 
-def _weights(weights: PositiveWeights, attributes: Sequence[str] | None) -> list[float]:
+def _weights(
+    weights: PositiveWeights, start: str | os.PathLike[str] | None, attributes: Sequence[str] | None
+) -> list[float]:
+    """As many weights as the network has attributes, for C reads so many."""
     if not isinstance(weights, Mapping):
-        return [float(weight) for weight in weights]
+        values = [float(weight) for weight in weights]
+        if attributes is not None:
+            count = len(attributes)
+        else:
+            count = _CELEBA_ATTRIBUTES if start is None else attribute_count(start)
+        if len(values) != count:
+            raise ShapeError(f"there are {len(values)} positive_weights; expected {count}")
+        return values
     if attributes is None:
         raise InvalidArgumentError("positive_weights by name needs attributes, which give their order")
     unknown = sorted(set(weights) - set(attributes))
