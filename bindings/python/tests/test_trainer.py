@@ -13,6 +13,7 @@ import blan
 import numpy as np
 import pytest
 import shapes
+from blan._library import library
 from blan.dataset import Dataset
 
 SMALL = {"width": 4, "input_size": 64, "attributes": shapes.ATTRIBUTES, "seed": 5, "threads": 1}
@@ -278,6 +279,29 @@ def test_an_exception_stops_and_comes_back(trainer, parts, tmp_path, event):
         trainer.fit(*parts, epochs=2, batch=16, checkpoints=tmp_path, on_progress=fail)
     assert (tmp_path / "last.safetensors").exists()
     trainer.save(tmp_path / "again.safetensors")
+
+
+def test_an_interrupt_during_the_last_save(trainer, parts, tmp_path, monkeypatch):
+    class Late:
+        """The library, with Ctrl-C pressed when no callback is to come any more."""
+
+        def __getattr__(self, name):
+            return getattr(library(), name)
+
+        def blan_trainer_fit(self, *arguments):
+            status = library().blan_trainer_fit(*arguments)
+            signal.raise_signal(signal.SIGINT)
+            return status
+
+    monkeypatch.setattr("blan.training.trainer.library", Late)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            trainer.fit(*parts, epochs=1, batch=16, checkpoints=tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with blan.Trainer.resume(tmp_path / "last.safetensors") as rest:
+        assert rest.step_count == 4
 
 
 def test_interrupt(trainer, parts, tmp_path):

@@ -75,9 +75,9 @@ class Listener:
         try:
             check(status)
         except CancelledError:
-            if self._interrupt.requested:
-                raise KeyboardInterrupt from None
-            if not (self._history.cancelled or self._shared):
+            if not (self._history.cancelled or self._interrupt.requested or self._shared):
                 raise
             self._history.cancelled = True  # perhaps by another process
+        if self._interrupt.requested:  # also where it came too late to stop anything, as during the last save
+            raise KeyboardInterrupt
         return self._history

@@ -271,7 +271,8 @@ class Trainer:
             What the run came to; `History.cancelled` tells that the callback stopped it.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C; the run has stopped after a batch, with a checkpoint where `checkpoints` is.
+            KeyboardInterrupt: Ctrl-C; the run has stopped after a batch or come to its end, with a checkpoint where
+                `checkpoints` is.
             InternalError: a loss is not finite; the message names the step and the term.
             BlanError: anything else; the class says what.
         """
