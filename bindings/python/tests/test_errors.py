@@ -8,6 +8,7 @@ import blan
 import numpy as np
 import pytest
 from blan.errors import error_for
+from PIL import Image
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,49 @@ def test_keep_predicts_the_others(model, photo, faces):
     for index in (1, 3, 4, 6):
         assert np.isnan(results[index].probabilities).all()
         assert results[index].to_dict()["error"]["type"] == kinds[index]
+
+
+@pytest.fixture
+def cut_image(tmp_path):
+    """A PIL image whose file ends too early, which Pillow notices when the pixels are wanted."""
+    path = tmp_path / "cut.png"
+    noise = np.random.default_rng(5).integers(0, 256, (60, 50, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with Image.open(path) as image:
+        yield image
+
+
+LONG = np.broadcast_to(np.uint8(0), (1, 2**24 + 1, 3))
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_keep_predicts_beside_a_cut_image_and_a_long_one(model, whole_photo, faces, cut_image, aligned):
+    good = faces[0] if aligned else whole_photo
+    results = model.predict([good, cut_image, LONG, good], aligned=aligned, on_error="keep")
+    kept = results if aligned else [found[0] for found in results]
+    assert [type(result.error).__name__ for result in kept] == ["NoneType", "FormatError", "ShapeError", "NoneType"]
+    assert "cut.png" in str(kept[1].error) and "16777217" in str(kept[2].error)
+    assert np.isnan(kept[1].probabilities).all() and np.isnan(kept[2].probabilities).all()
+    expected = model.predict(good, aligned=True).probabilities if aligned else model.predict(good)[0].probabilities
+    np.testing.assert_allclose(kept[3].probabilities, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_cut_image_and_a_long_one_are_named_by_their_place(model, photo, faces, cut_image):
+    with pytest.raises(blan.FormatError, match=r"photo 2 of 3: .*cut\.png"):
+        model.predict([photo, faces[0], cut_image], aligned=True)
+    with pytest.raises(blan.ShapeError, match=r"photo 3 of 4: .*sides from 1 to 16777216"):
+        model.predict([photo, faces[0], photo, LONG], aligned=True)
+
+
+def test_a_pil_image_without_memory(model, cut_image, monkeypatch):
+    def convert(_image, _mode):
+        raise MemoryError
+
+    monkeypatch.setattr(type(cut_image), "convert", convert)
+    monkeypatch.setattr("PIL.ImageOps.exif_transpose", lambda image: image)
+    with pytest.raises(blan.OutOfMemoryError, match=r"cut\.png"):
+        model.predict(cut_image, aligned=True)
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,33 @@ def test_png_of_sixteen_bits(picture):
     assert np.array_equal(pixels[:, :, 0], pixels[:, :, 2])
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_pil_images_of_sixteen_bits_are_scaled_as_files_are(model, tmp_path, orientation):
+    gray = np.array([[0, 255, 256, 300], [32895, 32896, 65279, 65535]], np.uint16).repeat(8, 0).repeat(8, 1)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "sixteen.png"
+    Image.fromarray(gray).save(path, exif=exif)
+    pixels = blan.read_image(path)
+    assert set(pixels.ravel().tolist()) == {0, 1, 128, 254, 255}
+    expected = model.predict(path, scores=True, aligned=True).scores
+    with Image.open(path) as image:
+        assert image.mode == "I;16"
+        as_integers = image.convert("I")  # the mode that older versions of Pillow open such files in
+        as_integers.format = "PNG"
+        as_integers.getexif()[0x0112] = orientation
+        for form in (image, as_integers):
+            assert np.array_equal(blan.read_image(form), pixels)
+            assert np.array_equal(model.predict(form, scores=True, aligned=True).scores, expected)
+
+
+@pytest.mark.parametrize(("mode", "order"), [("I;16L", "<"), ("I;16B", ">")])
+def test_sixteen_bits_in_any_order_of_bytes(mode, order):
+    gray = np.arange(0, 65536, 97, dtype=f"{order}u2")[:600].reshape(20, 30)
+    image = Image.frombytes(mode, (30, 20), gray.tobytes())
+    assert np.array_equal(blan.read_image(image)[:, :, 0], gray // 256)
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 @pytest.mark.parametrize("progressive", [False, True])
 def test_jpeg_modes(picture, mode, progressive):

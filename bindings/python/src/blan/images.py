@@ -15,7 +15,7 @@ import numpy as np
 
 from . import _structures
 from ._library import check, library
-from .errors import InvalidArgumentError, ShapeError
+from .errors import FormatError, InvalidArgumentError, OutOfMemoryError, ShapeError
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -26,7 +26,8 @@ Photo: TypeAlias = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, 
 _FORMATS = {(3, "rgb"): 0, (3, "bgr"): 1, (4, "rgb"): 2, (4, "bgr"): 3, (1, "rgb"): 4, (1, "bgr"): 4}
 """blan_pixel_format by channels and colour order."""
 
-_MAXIMUM_SIDE = 2**31 - 1
+_MAXIMUM_SIDE = 2**24
+"""The library's limit, which it states for a batch as a whole: checked here, the others are still predicted."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def source_of(photo: Photo, color: Color = "rgb") -> Source:
     Raises:
         InvalidArgumentError: another type, another dtype than uint8, or an unknown colour order.
         ShapeError: an array of the wrong shape.
+        FormatError: Pillow cannot read the file of its image.
     """
     if color not in ("rgb", "bgr"):
         raise InvalidArgumentError(f'color is {color!r}; expected "rgb" or "bgr"')
@@ -86,10 +88,25 @@ def _checked_path(path: str | bytes) -> FilePath:
 
 
 def _array_of_pil(image: Any) -> np.ndarray:
-    """A PIL image upright and in RGB, as the library reads the file that it came from."""
+    """A PIL image upright and in RGB or grey, as the library reads the file that it came from."""
     from PIL import ImageOps
 
-    return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    # Older versions of Pillow open 16-bit grey PNG as 32-bit integers.
+    is_sixteen_bits = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
+    try:
+        upright = ImageOps.exif_transpose(image)
+        if is_sixteen_bits:  # convert("RGB") would clip them at 255; the library's decoder keeps the high byte
+            return (np.asarray(upright) >> 8).astype(np.uint8)
+        return np.asarray(upright.convert("RGB"))
+    except MemoryError as error:
+        raise OutOfMemoryError(f"{_name_of_pil(image)}: no memory for its pixels") from error
+    except Exception as error:  # a damaged file may be met as OSError, SyntaxError, ValueError, ...
+        raise FormatError(f"{_name_of_pil(image)}: Pillow cannot read it: {error}") from error
+
+
+def _name_of_pil(image: Any) -> str:
+    """The file that a PIL image was opened from, if it knows."""
+    return os.fsdecode(getattr(image, "filename", "") or "a PIL image")
 
 
 def pixels_of(array: np.ndarray, color: Color) -> Pixels:
@@ -133,7 +150,7 @@ def _check_array(array: np.ndarray) -> None:
             remedy = "; channels come last: pass array.transpose(1, 2, 0)"
         raise ShapeError(f"a photo's array has shape {array.shape}; expected HxW, HxWx3 or HxWx4{remedy}")
     if not all(0 < side <= _MAXIMUM_SIDE for side in array.shape[:2]):
-        raise ShapeError(f"a photo's array has shape {array.shape}; expected at least one row and one column")
+        raise ShapeError(f"a photo's array has shape {array.shape}; expected sides from 1 to {_MAXIMUM_SIDE}")
 
 
 def read_image(photo: Photo, *, color: Color = "rgb", maximum_pixels: int = 0) -> np.ndarray:
