@@ -55,6 +55,25 @@ def faces() -> list[np.ndarray]:
     return [random.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
 
 
+@pytest.fixture
+def renamed(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
+    """Each file that is renamed while the test runs, and whether it was flushed to the disk before."""
+    fsync, replace = os.fsync, os.replace
+    flushed, renamed = set(), {}
+
+    def note_flush(descriptor: int) -> None:
+        fsync(descriptor)
+        flushed.add(os.fstat(descriptor).st_ino)
+
+    def note_rename(source: str, target: str) -> None:
+        renamed[os.path.basename(target)] = os.stat(source).st_ino in flushed
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_flush)
+    monkeypatch.setattr(os, "replace", note_rename)
+    return renamed
+
+
 @pytest.fixture(scope="session")
 def celeba() -> Path:
     """The folder of celeba-8k; tests that need it are skipped where it is missing."""

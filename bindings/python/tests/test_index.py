@@ -108,6 +108,12 @@ def test_only_what_is_new_or_changed_is_read(read, folder, photo):
     assert all(row["error"] is None for row in rows)
 
 
+def test_every_part_is_on_the_disk_before_it_has_its_name(read, renamed, monkeypatch):
+    monkeypatch.setattr(parts, "_PART_PHOTOS", 2)
+    read()
+    assert renamed == dict.fromkeys(["000001.parquet", "000002.parquet", "000003.parquet", "index.parquet"], True)
+
+
 def test_another_recipe_reads_everything_again(read, tmp_path):
     read()
     assert read(min_face=30).read == 5

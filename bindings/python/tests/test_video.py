@@ -281,6 +281,12 @@ def test_writer(watched, tmp_path, suffix):
     assert np.abs(frames[7].astype(int) - watched[7].pixels).mean() < 12
 
 
+def test_a_video_is_on_the_disk_before_it_has_its_name(watched, tmp_path, renamed):
+    with blan.VideoWriter(tmp_path / "out.mp4", clips.WIDTH, clips.HEIGHT, clips.FPS) as writer:
+        writer.write(watched[0].pixels)
+    assert renamed == {"out.mp4": True}
+
+
 def _frames_of(path):
     capture, frames = cv2.VideoCapture(str(path)), []
     while (read := capture.read())[0]:

@@ -154,13 +154,9 @@ class Work:
         """Writes the waiting rows as a part."""
         numbers = [int(part.stem) for part in self._folder.glob("*.parquet") if part.stem.isdigit()]
         path = self._folder / f"{max(numbers, default=0) + 1:06}.parquet"
-        temporary = path.with_suffix(".new")
         parquet = needed("pyarrow.parquet", "index", "an index of photos")
-        try:
-            parquet.write_table(self._rows.table(), temporary, **_OPTIONS)
-            os.replace(temporary, path)
-        except OSError as error:
-            raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+        with atomic_file(path) as file:
+            parquet.write_table(self._rows.table(), file, **_OPTIONS)
         self._rows, self._started = Rows(self._description), time.monotonic()
         self._read(path)
 

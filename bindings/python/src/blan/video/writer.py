@@ -8,6 +8,7 @@ from types import TracebackType
 
 import numpy as np
 
+from .._files import TEMPORARY, put_in_place
 from ..errors import FileError, InvalidArgumentError, ShapeError
 from ._opencv import opencv
 
@@ -43,7 +44,7 @@ class VideoWriter:
             raise FileError(f"cannot write {self.path}: Is a directory")
         try:
             descriptor, self._temporary = tempfile.mkstemp(
-                suffix, ".blan-", os.path.dirname(os.path.abspath(self.path))
+                suffix, TEMPORARY, os.path.dirname(os.path.abspath(self.path))
             )
             os.close(descriptor)
         except OSError as error:
@@ -95,8 +96,7 @@ class VideoWriter:
             # OpenCV tells of no error while writing. The count stands in what is written last.
             if abs(_count(temporary) - self.frames) > 1:
                 raise FileError(f"cannot write all {self.frames} frames of {self.path}: is the disk full?")
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, self.path)
+            put_in_place(temporary, self.path)
         except FileError:
             raise
         except OSError as error:
