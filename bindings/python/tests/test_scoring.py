@@ -74,6 +74,56 @@ def test_a_broken_off_run_goes_on(photos, tmp_path, model_path):
         score(photos, photos, **options)
 
 
+def test_every_file_is_on_the_disk_before_it_has_its_name(photos, tmp_path, model_path, renamed):
+    score(photos, tmp_path / "out", model=model_path, aligned=True, part_photos=30)
+    parts = ["part-0000000.parquet", "part-0000001.parquet"]
+    assert renamed == dict.fromkeys(["_photos.parquet", "_plan.json", *parts], True)
+
+
+KILLED_WHILE_LISTING = """
+import os, signal, sys
+from blan.scoring import plan, score
+
+def listed(_source):
+    yield "face.jpg"
+    os.kill(os.getpid(), getattr(signal, sys.argv[4]))
+
+plan._listed = listed
+score(*sys.argv[1:3], model=sys.argv[3], aligned=True)
+"""
+
+
+@pytest.mark.parametrize("signal", ["SIGKILL", "SIGINT"])
+def test_a_run_that_is_killed_while_it_lists_is_begun_again(photos, tmp_path, model_path, signal):
+    out = tmp_path / "out"
+    environment = {**os.environ, "PYTHONPATH": str(Path(blan.__file__).parents[1])}
+    command = [sys.executable, "-c", KILLED_WHILE_LISTING, photos, out, model_path, signal]
+    assert subprocess.run(command, env=environment, stderr=subprocess.DEVNULL, timeout=120).returncode != 0
+    assert len(list(out.iterdir())) == (signal == "SIGKILL")
+    (out / "_photos.new").touch()  # what earlier versions left
+    assert score(photos, out, model=model_path, aligned=True).scored == 43
+    assert sorted(names(out)) == sorted(path.name for path in photos.iterdir())
+
+
+def test_a_refused_name_leaves_nothing(photo, tmp_path, model_path):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    bad = os.fsencode(folder) + b"/\xff.jpg"
+    Path(os.fsdecode(bad)).write_bytes(photo.read_bytes())
+    with pytest.raises(blan.InvalidArgumentError, match="rename the file"):
+        score(folder, out, model=model_path, aligned=True)
+    assert list(out.iterdir()) == []
+    os.rename(bad, folder / "good.jpg")
+    assert score(folder, out, model=model_path, aligned=True).scored == 1
+
+
+def test_a_folder_of_parts_without_their_plan_is_refused(photos, tmp_path, model_path):
+    score(photos, tmp_path / "out", model=model_path, aligned=True)
+    (tmp_path / "out" / "_plan.json").unlink()
+    with pytest.raises(blan.InvalidArgumentError, match="other things"):
+        score(photos, tmp_path / "out", model=model_path)
+
+
 @pytest.mark.parametrize("column", ["path", "bytes"])
 def test_parquet_and_lists_are_inputs(photos, tmp_path, model_path, column):
     files = sorted(photos.iterdir())

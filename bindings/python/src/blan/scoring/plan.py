@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._extras import needed
-from .._files import write_atomically
+from .._files import TEMPORARY, atomic_file, write_atomically
 from .._folders import photos_below
 from ..errors import FileError, FormatError, InvalidArgumentError
 from ..search.schema import arrow
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 PLAN, PHOTOS = "_plan.json", "_photos.parquet"
 """Files of the output beside its parts; readers of Parquet folders pass over names that begin so."""
+
+_UNFINISHED = (TEMPORARY, "_photos.")
+"""How the names of all files begin that are there before the plan is."""
 
 _ROWS = 256
 """Photos that are read from the input at once."""
@@ -80,7 +83,7 @@ def planned(source: Path, output: Path, recipe: Recipe, part_photos: int) -> lis
                 )
         else:
             output.mkdir(parents=True, exist_ok=True)
-            if any(output.iterdir()) and not (output / PHOTOS).exists():
+            if not all(path.name.startswith(_UNFINISHED) for path in output.iterdir()):
                 raise InvalidArgumentError(f"{output} holds other things than scores: name another folder")
             if not made_of["files"]:
                 _write_photos(_listed(source), output / PHOTOS, part_photos)
@@ -128,9 +131,8 @@ def _listed(source: Path) -> Iterator[str]:
 def _write_photos(paths: Iterator[str], target: Path, group: int) -> None:
     """A Parquet file with the paths, a row group for each part."""
     pa, parquet = arrow(), needed("pyarrow.parquet", "score", "scoring")
-    temporary = target.with_suffix(".new")
     columns = pa.schema([pa.field("path", pa.string(), nullable=False)])
-    with parquet.ParquetWriter(temporary, columns) as writer:
+    with atomic_file(target) as file, parquet.ParquetWriter(file, columns) as writer:
         waiting: list[str] = []
         for path in paths:
             waiting.append(_text(path))
@@ -139,7 +141,6 @@ def _write_photos(paths: Iterator[str], target: Path, group: int) -> None:
                 waiting = []
         if waiting:
             writer.write_table(pa.table([waiting], schema=columns))
-    os.replace(temporary, target)
 
 
 def _text(path: str) -> str:
