@@ -7,8 +7,8 @@ import os
 import weakref
 
 from . import _structures
+from ._arguments import checked_threads, path_bytes
 from ._library import check, library
-from .errors import InvalidArgumentError
 from .precision import Precision, number_of
 
 
@@ -24,7 +24,7 @@ class Handle:
         if isinstance(model, bytes):
             check(library().blan_model_load_memory(model, len(model), *tail))
         else:
-            check(library().blan_model_load(os.fsencode(model), *tail))
+            check(library().blan_model_load(path_bytes(model), *tail))
         weakref.finalize(self, library().blan_model_free, self.pointer).atexit = False
 
 
@@ -32,13 +32,6 @@ def stamp_of(path: str) -> tuple[int, ...] | None:
     """What tells a file from another one that has taken its place; None where there is none."""
     try:
         status = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # the second for what is no path
         return None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def checked_threads(threads: int) -> int:
-    """The number itself; InvalidArgumentError where it is out of range."""
-    if not 0 <= threads <= 1024:
-        raise InvalidArgumentError(f"threads is {threads}; expected 1 to 1024, or 0 for all cores")
-    return threads

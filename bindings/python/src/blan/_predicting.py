@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from . import _batch, _faces
+from ._arguments import within
 from .detection import Detector, Face, photo_pixels
 from .errors import BlanError, InvalidArgumentError
 from .images import Color, FilePath, Photo, Pixels, Source, source_of
@@ -53,6 +54,7 @@ class Run:
     maximum_pixels: int
 
     def __post_init__(self) -> None:
+        within("maximum_pixels", self.maximum_pixels, 0, 2**64 - 1)
         if self.on_error not in ("raise", "keep"):
             raise InvalidArgumentError(f'on_error is {self.on_error!r}; expected "raise" or "keep"')
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from . import _structures
+from ._arguments import path_bytes, strings, within
 from ._library import check, library
 from .errors import FileError, FormatError, InvalidArgumentError, UnsupportedError
 
@@ -44,7 +45,7 @@ def init(
         FileError: the file cannot be written.
     """
     options = network_options(width, input_size, variant, attention, attributes, seed)
-    check(library().blan_model_init(os.fsencode(path), ctypes.byref(options)))
+    check(library().blan_model_init(path_bytes(path), ctypes.byref(options)))
 
 
 def network_options(
@@ -58,18 +59,15 @@ def network_options(
     """A blan_network_options; `init` explains the arguments. The struct keeps what it points at alive."""
     if attention not in _ORDERS:
         raise InvalidArgumentError(f"attention is {attention!r}; expected one of {', '.join(_ORDERS)}")
-    names = None
-    if attributes is not None:
-        names = (ctypes.c_char_p * len(attributes))(*(name.encode() for name in attributes))
     return _structures.NetworkOptions(
         ctypes.sizeof(_structures.NetworkOptions),
-        input_size,
-        width,
-        variant,
+        within("input_size", input_size, 64, 4096),
+        within("width", width, 4, 1024),
+        within("variant", variant, 1, 6),
         _ORDERS[attention],
-        names,
+        None if attributes is None else strings("attributes", attributes),
         0 if attributes is None else len(attributes),
-        seed,
+        within("seed", seed, 0, 2**64 - 1),
     )
 
 
@@ -88,7 +86,7 @@ def import_encoder(encoder: str | os.PathLike[str], model: str | os.PathLike[str
         UnsupportedError: a .pth file where torch or safetensors is not installed.
     """
     with readable_encoder(encoder) as file:
-        check(library().blan_import_encoder(os.fsencode(file), os.fsencode(model), os.fsencode(out)))
+        check(library().blan_import_encoder(path_bytes(file), path_bytes(model), path_bytes(out)))
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from . import _structures
+from ._arguments import path_bytes, strings, within
 from ._library import check, library
 from .errors import InvalidArgumentError
 
@@ -68,19 +69,16 @@ class Dataset:
             FormatError: a file is damaged; the message names line and column.
             InvalidArgumentError: an attribute or a part that the data lack.
         """
-        names = None
-        if attributes is not None:
-            names = (ctypes.c_char_p * len(attributes))(*(name.encode() for name in attributes))
         options = _structures.DatasetOptions(
             ctypes.sizeof(_structures.DatasetOptions),
             _number(_KINDS, "kind", kind),
             _number(_SPLITS, "split", split),
             _number(_PROTOCOLS, "lfwa_protocol", lfwa_protocol),
-            names,
+            None if attributes is None else strings("attributes", attributes),
             0 if attributes is None else len(attributes),
         )
         out = ctypes.c_void_p()
-        check(library().blan_dataset_open(os.fsencode(path), ctypes.byref(options), ctypes.byref(out)))
+        check(library().blan_dataset_open(path_bytes(path), ctypes.byref(options), ctypes.byref(out)))
         return cls(out, os.fspath(path))
 
     def __len__(self) -> int:
@@ -120,8 +118,9 @@ class Dataset:
             InvalidArgumentError: no place is given, or one outside the data set.
         """
         places = [int(item) for item in items]
-        if any(place < 0 for place in places):
-            raise InvalidArgumentError(f"{self.source} has no item {min(places)}; places begin at 0")
+        for place in places:
+            if not 0 <= place < self._count:
+                raise InvalidArgumentError(f"{self.source} has no item {place}; it has {self._count}, from 0")
         array = (ctypes.c_size_t * len(places))(*places)
         out = ctypes.c_void_p()
         check(library().blan_dataset_subset(self.pointer, array, len(places), ctypes.byref(out)))
@@ -133,6 +132,7 @@ class Dataset:
         Returns:
             The images for training and those for validation.
         """
+        within("seed", seed, 0, 2**64 - 1)
         training, validation = ctypes.c_void_p(), ctypes.c_void_p()
         call = library().blan_dataset_split
         check(call(self.pointer, validation_share, seed, ctypes.byref(training), ctypes.byref(validation)))

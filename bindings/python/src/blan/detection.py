@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from . import _structures
+from ._arguments import checked_threads, path_bytes, within
 from ._library import check, library
-from ._loading import checked_threads
 from .bundled import default_detector_path
 from .errors import InvalidArgumentError, ShapeError
 from .images import Color, Photo, Pixels, pixels_of, read_image, source_of, take_bitmap
@@ -83,21 +83,22 @@ class Detector:
         """
         if len(thresholds) != 3:
             raise InvalidArgumentError(f"there are {len(thresholds)} thresholds; expected 3")
-        checked_threads(threads)
-        if not 0 <= max_faces < 2**31:
-            raise InvalidArgumentError(f"max_faces is {max_faces}; expected 0 (all) or more")
         self._arguments = (min_face, tuple(thresholds), max_faces, factor, threads)
         self._options = _structures.DetectOptions(
-            ctypes.sizeof(_structures.DetectOptions), min_face, (ctypes.c_float * 3)(*thresholds), max_faces, factor
+            ctypes.sizeof(_structures.DetectOptions),
+            min_face,
+            (ctypes.c_float * 3)(*thresholds),
+            within("max_faces", max_faces, 0, 2**31 - 1),
+            factor,
         )
-        load = _structures.LoadOptions(ctypes.sizeof(_structures.LoadOptions), threads, 0)
+        load = _structures.LoadOptions(ctypes.sizeof(_structures.LoadOptions), checked_threads(threads), 0)
         out = ctypes.c_void_p()
         if isinstance(detector, bytes):
             self.path = ""
             check(library().blan_detector_load_memory(detector, len(detector), ctypes.byref(load), ctypes.byref(out)))
         else:
             self.path = os.fspath(default_detector_path() if detector is None else detector)
-            check(library().blan_detector_load(os.fsencode(self.path), ctypes.byref(load), ctypes.byref(out)))
+            check(library().blan_detector_load(path_bytes(self.path), ctypes.byref(load), ctypes.byref(out)))
         self.pointer = out
         weakref.finalize(self, library().blan_detector_free, out).atexit = False
         self.threads: int = library().blan_detector_threads(out)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
 import numpy as np
 
 from . import _structures
+from ._arguments import path_bytes, within
 from ._library import check, library
 from .errors import FormatError, InvalidArgumentError, OutOfMemoryError, ShapeError
 
@@ -82,8 +83,7 @@ def source_of(photo: Photo, color: Color = "rgb") -> Source:
 
 
 def _checked_path(path: str | bytes) -> FilePath:
-    if (b"\0" if isinstance(path, bytes) else "\0") in path or not path:
-        raise InvalidArgumentError(f"{path!r} is not a path: it is empty or holds a NUL character")
+    path_bytes(path)
     return FilePath(path)
 
 
@@ -167,6 +167,7 @@ def read_image(photo: Photo, *, color: Color = "rgb", maximum_pixels: int = 0) -
     Raises:
         BlanError: the photo cannot be read; the class says why.
     """
+    within("maximum_pixels", maximum_pixels, 0, 2**64 - 1)
     source = source_of(photo, color)
     if isinstance(source, Pixels):
         return _rgb_of(source)

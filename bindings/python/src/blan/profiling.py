@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import _batch, _structures
+from ._arguments import within
 from ._library import check, library
 
 
@@ -57,7 +58,8 @@ def costs(model: ctypes.c_void_p) -> list[Cost]:
 
 def profile(model: ctypes.c_void_p, input_size: int, batch: int, repeats: int) -> list[Step]:
     """What `Model.profile` does."""
-    pixels = np.random.default_rng(0).random((max(batch, 0), 3, input_size, input_size), dtype=np.float32)
+    within("batch", batch, 1, 8)
+    pixels = np.random.default_rng(0).random((batch, 3, input_size, input_size), dtype=np.float32)
     runs: list[list[Step]] = []
 
     def on_step(_user: object, step: ctypes._Pointer[_structures.Step]) -> None:

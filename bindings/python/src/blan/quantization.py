@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from . import _batch, _structures
+from ._arguments import checked_threads, path_bytes
 from ._library import check, library
 from .errors import InvalidArgumentError
 from .images import Photo
@@ -69,6 +70,6 @@ def quantize(
         NUMBERS[precision],
         _batch.floats(pixels) if count else None,
         count,
-        threads,
+        checked_threads(threads),
     )
-    check(library().blan_quantize(os.fsencode(model), ctypes.byref(options), os.fsencode(out)))
+    check(library().blan_quantize(path_bytes(model), ctypes.byref(options), path_bytes(out)))

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from .. import _structures
+from .._arguments import checked_threads, path_bytes, within
 from .._library import library
 from ..errors import InvalidArgumentError
 from ..model import load
@@ -83,16 +84,16 @@ def calibrate(
         temperatures,
         thresholds,
         _OBJECTIVES[objective],
-        running.within("minimum_labels", minimum_labels, 1, 2**31 - 1),
-        running.within("threads", threads, 0, 1024),
-        running.within("batch", batch, 1, 65_536),
+        within("minimum_labels", minimum_labels, 1, 2**31 - 1),
+        checked_threads(threads),
+        within("batch", batch, 1, 65_536),
         running.skips(on_unreadable),
         watch.on_error,
         watch.on_progress,
         None,
     )
     call = library().blan_calibrate
-    watch.check(call(os.fsencode(model), data.pointer, ctypes.byref(options), os.fsencode(out)))
+    watch.check(call(path_bytes(model), data.pointer, ctypes.byref(options), path_bytes(out)))
     with load(out, threads=1) as fitted:
         config = fitted.config
         return Calibration(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import _structures
+from .._arguments import strings, within
 from .._library import library
 from . import running
 from .result import Evaluation
@@ -37,12 +38,12 @@ def evaluate(
     watch = running.Watch(data, on_progress)
     options = _structures.EvaluateOptions(
         ctypes.sizeof(_structures.EvaluateOptions),
-        running.strings(names),
+        strings("groups", names) if names else None,
         len(names),
         None if training is None else training.pointer,
-        running.within("resamples", resamples, 0, 100_000),
-        running.within("seed", seed, 0, 2**64 - 1),
-        running.within("batch", batch, 1, 65_536),
+        within("resamples", resamples, 0, 100_000),
+        within("seed", seed, 0, 2**64 - 1),
+        within("batch", batch, 1, 65_536),
         running.skips(on_unreadable),
         watch.on_error,
         watch.on_progress,

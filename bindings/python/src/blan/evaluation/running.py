@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Callable
 from typing import Literal, TypeAlias
@@ -58,15 +57,3 @@ def skips(on_unreadable: OnUnreadable) -> bool:
     if on_unreadable not in ("raise", "skip"):
         raise InvalidArgumentError(f'on_unreadable is {on_unreadable!r}; expected "raise" or "skip"')
     return on_unreadable == "skip"
-
-
-def within(name: str, value: int, low: int, high: int) -> int:
-    """The number, if it is in its range: ctypes would cut off the excess without a word."""
-    if not low <= value <= high:
-        raise InvalidArgumentError(f"{name} is {value}; expected {low} to {high}")
-    return value
-
-
-def strings(values: list[str]) -> ctypes.Array | None:
-    """A C array of texts; None for none."""
-    return (ctypes.c_char_p * len(values))(*(value.encode() for value in values)) if values else None

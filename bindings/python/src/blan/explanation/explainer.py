@@ -7,8 +7,8 @@ import os
 import weakref
 
 from .. import _structures
+from .._arguments import checked_threads, path_bytes
 from .._library import check, library
-from .._loading import checked_threads
 
 
 class Explainer:
@@ -37,7 +37,7 @@ class Explainer:
         if isinstance(model, bytes):
             check(call.blan_explainer_load_memory(model, len(model), ctypes.byref(options), ctypes.byref(out)))
         else:
-            check(call.blan_explainer_load(os.fsencode(model), ctypes.byref(options), ctypes.byref(out)))
+            check(call.blan_explainer_load(path_bytes(model), ctypes.byref(options), ctypes.byref(out)))
         self.pointer = out
         weakref.finalize(self, call.blan_explainer_free, out).atexit = False
         self.map_sizes: tuple[int, ...] = tuple(call.blan_explainer_map_size(out, level) for level in range(1, 5))

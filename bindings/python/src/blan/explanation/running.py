@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from .. import _batch, _explain_structures, _structures
+from .._arguments import within
 from .._library import check, library
 from ..errors import InvalidArgumentError, ShapeError
 from ..images import Pixels
@@ -53,11 +54,10 @@ class Request:
 
     def occlusion_options(self) -> _explain_structures.OcclusionOptions:
         """The options of a call, without outputs and progress."""
-        for name, number in (("patch", self.patch), ("stride", self.stride)):
-            if not -(2**31) <= number < 2**31:  # ctypes would cut off the excess without a word
-                raise InvalidArgumentError(f"{name} is {number}; it is out of range")
         options = _explain_structures.OcclusionOptions(
-            ctypes.sizeof(_explain_structures.OcclusionOptions), self.patch, self.stride
+            ctypes.sizeof(_explain_structures.OcclusionOptions),
+            within("patch", self.patch, 0, 2**31 - 1),
+            within("stride", self.stride, 0, 2**31 - 1),
         )
         if isinstance(self.fill, str):
             kinds = {"model": _explain_structures.FILL_MODEL_MEAN, "image": _explain_structures.FILL_IMAGE_MEAN}

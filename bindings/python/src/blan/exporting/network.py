@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import _batch
+from .._arguments import path_bytes
 from .._library import check, library
 
 
@@ -32,7 +33,7 @@ class NetworkFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._pointer = ctypes.c_void_p()
-        check(library().blan_model_file_open(os.fsencode(path), ctypes.byref(self._pointer)))
+        check(library().blan_model_file_open(path_bytes(path), ctypes.byref(self._pointer)))
         weakref.finalize(self, library().blan_model_file_free, self._pointer).atexit = False
         graph = json.loads(library().blan_model_file_graph(self._pointer))
         self.config: dict[str, Any] = graph["config"]

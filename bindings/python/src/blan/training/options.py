@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from .. import _training_structures as _structures
+from .._arguments import checked_threads, path_bytes, strings, text_bytes, within
 from ..creation import AttentionOrder, network_options
 from ..errors import InvalidArgumentError, ShapeError
 from .checkpoint import attribute_count
@@ -66,16 +67,16 @@ def train_options(
         network = network_options(width, input_size, variant, attention, attributes, seed)
         options.network = ctypes.pointer(network)
     else:
-        options.start = os.fsencode(start)
+        options.start = path_bytes(start)
         if attributes is not None:
-            options.attributes = strings(attributes)
+            options.attributes = strings("attributes", attributes)
             options.attribute_count = len(attributes)
     if encoder is not None:
-        options.encoder = os.fsencode(encoder)
+        options.encoder = path_bytes(encoder)
     if positive_weights is not None:
         weights = _weights(positive_weights, start, attributes)
         options.positive_weights = (ctypes.c_float * len(weights))(*weights)
-    options.threads, options.seed = threads, seed
+    options.threads, options.seed = checked_threads(threads), within("seed", seed, 0, 2**64 - 1)
     options.alpha, options.beta, options.gamma = alpha, beta, gamma
     options.dropout, options.label_smoothing = dropout, label_smoothing
     options.learning_rate, options.fusion_learning_rate = learning_rate, fusion_learning_rate
@@ -83,10 +84,11 @@ def train_options(
     options.epsilon, options.weight_decay, options.clip_norm = adam_epsilon, weight_decay, clip_norm
     options.average_decay = average_decay
     options.schedule = chosen("schedule", schedule, _SCHEDULES)
-    options.final_rate, options.warmup_steps, options.total_steps = final_rate, warmup_steps, total_steps
-    options.accumulate = accumulate
+    options.final_rate, options.warmup_steps = final_rate, within("warmup_steps", warmup_steps, 0, 2**31 - 1)
+    options.total_steps = within("total_steps", total_steps, 0, 2**63 - 1)
+    options.accumulate = within("accumulate", accumulate, 1, 65_536)
     prefixes = [freeze] if isinstance(freeze, str) else list(freeze)
-    options.freeze = ",".join(prefixes).encode() or None
+    options.freeze = text_bytes("freeze", ",".join(prefixes)) or None
     options.statistics = chosen("statistics", statistics, _STATISTICS)
     shared_options(options, comm, synchronised_batch_norm)
     return options
@@ -113,13 +115,16 @@ def fit_options(
 ) -> _structures.FitOptions:
     """A blan_fit_options without its callback; `Trainer.fit` explains the keywords."""
     options = _structures.FitOptions(ctypes.sizeof(_structures.FitOptions))
-    options.epochs, options.batch, options.mirror = epochs, batch, mirror
+    options.epochs, options.batch = within("epochs", epochs, 1, 1_000_000), within("batch", batch, 1, 65_536)
+    options.mirror = mirror
     options.shift, options.zoom, options.rotation = shift, zoom, rotation
     options.brightness, options.contrast, options.saturation = brightness, contrast, saturation
-    options.cutout, options.workers, options.cache_bytes = cutout, workers, _unsigned("cache_bytes", cache_bytes)
+    options.cutout, options.workers = cutout, within("workers", workers, 0, 1024)
+    options.cache_bytes = within("cache_bytes", cache_bytes, 0, 2**64 - 1)
     options.skip_unreadable = skip_unreadable
-    options.checkpoints = None if checkpoints is None else os.fsencode(checkpoints)
-    options.checkpoint_steps, options.patience = checkpoint_steps, patience
+    options.checkpoints = None if checkpoints is None else path_bytes(checkpoints)
+    options.checkpoint_steps = within("checkpoint_steps", checkpoint_steps, 0, 2**63 - 1)
+    options.patience = within("patience", patience, 0, 2**31 - 1)
     return options
 
 
@@ -138,11 +143,6 @@ def chosen(name: str, value: str, numbers: Mapping[str, int]) -> int:
     if value not in numbers:
         raise InvalidArgumentError(f"{name} is {value!r}; expected one of {', '.join(numbers)}")
     return numbers[value]
-
-
-def strings(values: Sequence[str]) -> ctypes.Array:
-    """An array of C strings."""
-    return (ctypes.c_char_p * len(values))(*(value.encode() for value in values))
 
 
 def _weights(
@@ -164,10 +164,3 @@ def _weights(
     if unknown:
         raise InvalidArgumentError(f"positive_weights names {', '.join(unknown)}; no such attribute is trained")
     return [float(weights.get(name, 1)) for name in attributes]
-
-
-def _unsigned(name: str, value: int) -> int:
-    """`value`, for a field that ctypes would wrap around."""
-    if not 0 <= value < 2**64:
-        raise InvalidArgumentError(f"{name} is {value}; expected 0 to 2**64 - 1")
-    return value

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 
 from .. import _training_structures as _structures
+from .._arguments import within
 from .._extras import needed
 from ..errors import BlanError
 
@@ -176,4 +177,5 @@ def shared_options(options: ctypes.Structure, sums: Sums | None, synchronised_ba
     options.world_size, options.synchronised_batch_norm = 1, synchronised_batch_norm
     if sums is not None:
         options.allreduce = sums.callback
-        options.rank, options.world_size = sums.processes.rank, sums.processes.size
+        size = within("the number of processes", sums.processes.size, 1, 2**31 - 1)
+        options.rank, options.world_size = within("rank", sums.processes.rank, 0, size - 1), size

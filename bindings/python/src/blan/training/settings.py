@@ -65,8 +65,12 @@ class Settings:
     skip_unreadable: bool = _setting(DATA, "Go on without images that cannot be read.", False)
 
     start: str = _setting(NETWORK, "Model to fine-tune; without it, a new network.", "")
-    width: int = _setting(NETWORK, "Channels of the first level, a multiple of 4; 64 is the paper's.", 64, low=4)
-    input_size: int = _setting(NETWORK, "Side of the input in pixels, a multiple of 32 from 64.", 256, low=64)
+    width: int = _setting(
+        NETWORK, "Channels of the first level, a multiple of 4; 64 is the paper's.", 64, low=4, high=1024
+    )
+    input_size: int = _setting(
+        NETWORK, "Side of the input in pixels, a multiple of 32 from 64.", 256, low=64, high=4096
+    )
     variant: int = _setting(NETWORK, "Row of the paper's Table 4; 6 is the full BLAN.", 6, low=1, high=6)
     attention: str = _setting(
         NETWORK,
@@ -84,9 +88,9 @@ class Settings:
     label_smoothing: float = _setting(LOSS, "Share of a label that goes to its opposite.", 0.0, low=0, high=0.49)
     balanced: bool = _setting(LOSS, "Weigh present labels of rare attributes up, common ones down.", False)
 
-    epochs: int = _setting(OPTIMISER, "Passes over the training images.", 14, low=1)
-    batch: int = _setting(OPTIMISER, "Images of a step, in all processes.", 64, low=1)
-    accumulate: int = _setting(OPTIMISER, "Batches whose gradients make one update.", 1, low=1)
+    epochs: int = _setting(OPTIMISER, "Passes over the training images.", 14, low=1, high=1_000_000)
+    batch: int = _setting(OPTIMISER, "Images of a step, in all processes.", 64, low=1, high=65_536)
+    accumulate: int = _setting(OPTIMISER, "Batches whose gradients make one update.", 1, low=1, high=65_536)
     learning_rate: float = _setting(OPTIMISER, "Adam's.", 1e-3, low=0, flags=("--lr", "--learning-rate"))
     fusion_learning_rate: float = _setting(
         OPTIMISER, "SGD's, for the score fusion.", 1e-4, low=0, flags=("--fusion-lr", "--fusion-learning-rate")
@@ -95,7 +99,7 @@ class Settings:
         OPTIMISER, "How the learning rates fall.", "linear", choices=("linear", "cosine", "constant")
     )
     final_rate: float = _setting(OPTIMISER, "Learning rate at the end, as a share of the first.", 0.1, low=0, high=1)
-    warmup_steps: int = _setting(OPTIMISER, "Steps over which the rates rise from 0.", 0, low=0)
+    warmup_steps: int = _setting(OPTIMISER, "Steps over which the rates rise from 0.", 0, low=0, high=2**31 - 1)
     weight_decay: float = _setting(OPTIMISER, "AdamW's; 0 = Adam.", 0.0, low=0)
     clip_norm: float = _setting(OPTIMISER, "Largest norm of the gradient; 0 = no limit.", 0.0, low=0)
     average_decay: float = _setting(
@@ -114,7 +118,9 @@ class Settings:
     synchronised_batch_norm: bool = _setting(
         OPTIMISER, "Under mpirun, batch norm over all processes' images together, not over each one's own.", True
     )
-    patience: int = _setting(OPTIMISER, "Epochs without a better validation after which to stop; 0 = never.", 0, low=0)
+    patience: int = _setting(
+        OPTIMISER, "Epochs without a better validation after which to stop; 0 = never.", 0, low=0, high=2**31 - 1
+    )
 
     mirror: bool = _setting(AUGMENTATION, "Mirror images at random.", True)
     shift: float = _setting(AUGMENTATION, "Greatest move, as a share of the side.", 0.0, low=0, high=0.5)
@@ -125,12 +131,12 @@ class Settings:
     saturation: float = _setting(AUGMENTATION, "Factor between 1 - x and 1 + x.", 0.0, low=0, high=1)
     cutout: float = _setting(AUGMENTATION, "Side of a blanked square, as a share of the side.", 0.0, low=0, high=1)
 
-    seed: int = _setting(RUN, "Of new weights, dropout, order and augmentation.", 0, low=0)
+    seed: int = _setting(RUN, "Of new weights, dropout, order and augmentation.", 0, low=0, high=2**64 - 1)
     threads: int = _setting(RUN, "Threads to work on; 0 = all cores.", 0, low=0, high=1024, decisive=False)
-    workers: int = _setting(RUN, "Threads that read images; 0 = as many as cores.", 0, low=0, decisive=False)
-    cache_mb: int = _setting(RUN, "Memory for decoded images in MB.", 2048, low=0, decisive=False)
+    workers: int = _setting(RUN, "Threads that read images; 0 = as many as cores.", 0, low=0, high=1024, decisive=False)
+    cache_mb: int = _setting(RUN, "Memory for decoded images in MB.", 2048, low=0, high=2**44 - 1, decisive=False)
     checkpoint_steps: int = _setting(
-        RUN, "Batches between saves of last.safetensors; 0 = once an epoch.", 0, low=0, decisive=False
+        RUN, "Batches between saves of last.safetensors; 0 = once an epoch.", 0, low=0, high=2**63 - 1, decisive=False
     )
     storage: str = _setting(
         RUN, "Numbers of the exported model's weights.", "f32", choices=("f32", "f16", "bf16"), decisive=False

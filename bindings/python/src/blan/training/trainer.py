@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import _batch
 from .. import _training_structures as _structures
+from .._arguments import path_bytes
 from .._library import check, library
 from ..creation import AttentionOrder, readable_encoder
 from ..errors import InvalidArgumentError, ShapeError
@@ -308,7 +309,7 @@ class Trainer:
         It appears whole or not at all. Of several processes the first one writes, while all call this.
         """
         with self._open() as pointer, self._explaining():
-            check(library().blan_trainer_save(pointer, os.fsencode(path)))
+            check(library().blan_trainer_save(pointer, path_bytes(path)))
 
     def export(
         self,
@@ -328,7 +329,7 @@ class Trainer:
         """
         options = _options.export_options(storage, training_heads, raw_weights)
         with self._open() as pointer:
-            check(library().blan_trainer_export(pointer, os.fsencode(path), ctypes.byref(options)))
+            check(library().blan_trainer_export(pointer, path_bytes(path), ctypes.byref(options)))
 
     @property
     def step_count(self) -> int:
