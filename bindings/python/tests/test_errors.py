@@ -201,6 +201,19 @@ def test_wrong_tensor(model):
         model.predict_tensor(np.zeros((1, 3, 32, 32), dtype=np.float32))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, bool])
+def test_integers_are_not_taken_for_normalised_pixels(model, dtype):
+    with pytest.raises(blan.InvalidArgumentError, match=f"pixels have dtype {np.dtype(dtype)}; expected floats"):
+        model.predict_tensor(np.zeros((1, 3, 64, 64), dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_floats_of_any_size_are_prepared_pixels(model, faces, dtype):
+    pixels = np.stack([model.preprocess(face) for face in faces]).astype(dtype)
+    expected = model.predict_tensor(pixels.astype(np.float32))
+    assert np.array_equal(model.predict_tensor(pixels), expected)
+
+
 def test_closed_model(model_path, photo):
     with blan.load(model_path) as network:
         network.predict(photo, aligned=True)

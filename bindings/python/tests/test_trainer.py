@@ -176,6 +176,8 @@ def test_arrays_of_other_shapes(trainer, batch):
             trainer.step(*wrong)
     with pytest.raises(blan.InvalidArgumentError, match="labels"):
         trainer.step(pixels, labels + 2)
+    with pytest.raises(blan.InvalidArgumentError, match="pixels have dtype uint8; expected floats"):
+        trainer.step(np.zeros(pixels.shape, np.uint8), labels)
     with pytest.raises(blan.InvalidArgumentError):
         trainer.step(pixels[:1], labels[:1])  # LMIM needs a second image
     assert trainer.step_count == 0

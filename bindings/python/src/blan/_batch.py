@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _structures
 from ._library import check, library
-from .errors import BlanError, error_for
+from .errors import BlanError, InvalidArgumentError, ShapeError, error_for
 from .images import Pixels, Source
 
 _FLOATS = ctypes.POINTER(ctypes.c_float)
@@ -20,6 +20,23 @@ _FLOATS = ctypes.POINTER(ctypes.c_float)
 def floats(array: np.ndarray) -> ctypes.Array | None:
     """The C pointer to a packed float32 array."""
     return array.ctypes.data_as(_FLOATS)
+
+
+def prepared(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Normalised pixels as the library reads them: Bx3xSxS, packed float32.
+
+    Raises:
+        InvalidArgumentError: they are integers, as those of a photo are that nobody has normalised.
+        ShapeError: they have another shape.
+    """
+    array = np.asarray(pixels)
+    if array.dtype.kind in "biu":
+        raise InvalidArgumentError(
+            f"pixels have dtype {array.dtype}; expected floats, normalised as Model.preprocess does"
+        )
+    if array.ndim != 4 or array.shape[1:] != (3, side, side):
+        raise ShapeError(f"pixels have shape {array.shape}; expected (batch, 3, {side}, {side})")
+    return np.ascontiguousarray(array, dtype=np.float32)
 
 
 @dataclass(frozen=True)

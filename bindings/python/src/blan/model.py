@@ -19,7 +19,7 @@ from ._loading import Handle, stamp_of
 from ._predicting import OnError, Run, is_single
 from .bundled import default_model_path
 from .detection import Detector
-from .errors import FileError, InvalidArgumentError, ShapeError
+from .errors import FileError, InvalidArgumentError
 from .images import Color, Photo, Pixels, pixels_of, read_image, source_of
 from .precision import Precision, name_of
 from .prediction import Prediction
@@ -207,11 +207,12 @@ class Model:
 
         Returns:
             BxN probabilities.
+
+        Raises:
+            ShapeError: `pixels` has another shape.
+            InvalidArgumentError: `pixels` holds integers, which are not normalised.
         """
-        array = np.ascontiguousarray(pixels, dtype=np.float32)
-        expected = (3, self.input_size, self.input_size)
-        if array.ndim != 4 or array.shape[1:] != expected:
-            raise ShapeError(f"pixels have shape {array.shape}; expected (batch, {', '.join(map(str, expected))})")
+        array = _batch.prepared(pixels, self.input_size)
         out = np.empty((len(array), len(self.names)), dtype=np.float32)
         handle = self._open()
         check(library().blan_predict_tensor(handle.pointer, _batch.floats(array), len(array), None, _batch.floats(out)))

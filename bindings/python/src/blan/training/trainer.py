@@ -203,14 +203,12 @@ class Trainer:
 
         Raises:
             ShapeError: the arrays do not fit the network or each other.
-            InvalidArgumentError: a label is none of these, or the batch has one image while alpha > 0.
+            InvalidArgumentError: a label is none of these, `pixels` holds integers, which are not normalised, or the
+                batch has one image while alpha > 0.
             InternalError: a loss is not finite; nothing has changed.
         """
-        images = np.ascontiguousarray(pixels, dtype=np.float32)
+        images = _batch.prepared(pixels, self.input_size)
         truth = _labels(labels)
-        expected = (3, self.input_size, self.input_size)
-        if images.ndim != 4 or images.shape[1:] != expected:
-            raise ShapeError(f"pixels have shape {images.shape}; expected (batch, {', '.join(map(str, expected))})")
         if truth.shape != (len(images), len(self.names)):
             raise ShapeError(f"labels have shape {truth.shape}; expected {(len(images), len(self.names))}")
         losses = _structures.Losses()
