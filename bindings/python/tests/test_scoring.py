@@ -117,6 +117,12 @@ def test_a_refused_name_leaves_nothing(photo, tmp_path, model_path):
     assert score(folder, out, model=model_path, aligned=True).scored == 1
 
 
+def test_a_list_that_cannot_be_read_is_what_is_said(tmp_path, model_path):
+    with pytest.raises(blan.FileError, match=r"^cannot read /proc/self/mem: Input/output error"):
+        score("/proc/self/mem", tmp_path / "out", model=model_path)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_a_folder_of_parts_without_their_plan_is_refused(photos, tmp_path, model_path):
     score(photos, tmp_path / "out", model=model_path, aligned=True)
     (tmp_path / "out" / "_plan.json").unlink()

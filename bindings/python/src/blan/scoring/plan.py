@@ -88,6 +88,8 @@ def planned(source: Path, output: Path, recipe: Recipe, part_photos: int) -> lis
             if not made_of["files"]:
                 _write_photos(_listed(source), output / PHOTOS, part_photos)
             write_atomically(path, json.dumps(made_of, indent=2) + "\n")
+    except FileError:
+        raise
     except OSError as error:
         raise FileError(f"cannot write {output}: {error.strerror or error}") from error
     files = [name for name, *_ in made_of["files"]] or [str(output / PHOTOS)]
