@@ -74,7 +74,8 @@ enum { MOST_TAPS_TILES = 16, LEAST_TAPS_CHANNELS = 128, LEAST_STRIDED_TILES = 4 
 
 static blan_k_conv_method choose(const conv_problem *problem)
 {
-    if (problem->kernel != 3 || problem->stride > 2 || problem->padding != 1 || problem->transposed)
+    if (problem->kernel != 3 || problem->stride > 2 || problem->padding != 1 || problem->transposed ||
+        !enlarges_by_shifts(problem))
         return BLAN_K_CONV_DIRECT;
     const size_t side = smaller(problem->out_height, problem->out_width);
     if (side <= 2 || problem->out_channels < BLAN_BLOCK)

@@ -30,7 +30,6 @@ weight_block blan_k_weight_block(const weight_gradient *g, size_t block)
         .data = g->in[input] + local * plane,
         .image = blocks_of(s->in_channels[input]) * plane,
         .factor = factor,
-        .height = height,
         .width = width,
     };
 }
@@ -48,14 +47,12 @@ void blan_k_store_taps(const weight_gradient *g, size_t block, size_t channel, c
 
 /* ---- the method ---- */
 
-static bool is_power_of_two(size_t x) { return (x & (x - 1)) == 0; }
-
-/* Winograd's windows halve places by shifts; below 3x3 outputs most of a tile would be wasted. */
+/* Below 3x3 outputs most of a tile would be wasted. */
 static bool runs_as_winograd(const weight_gradient *g)
 {
-    const blan_k_conv_shape *s = g->shape;
-    return s->kernel == 3 && s->stride == 1 && s->padding == 1 && smaller(g->out_height, g->out_width) > 2 &&
-           is_power_of_two(s->in_upsample[0]) && (s->in_channels[1] == 0 || is_power_of_two(s->in_upsample[1]));
+    const conv_problem problem = blan_k_conv_forward_problem(g->shape, NULL, NULL);
+    return problem.kernel == 3 && problem.stride == 1 && problem.padding == 1 &&
+           smaller(problem.out_height, problem.out_width) > 2 && enlarges_by_shifts(&problem);
 }
 
 /* ---- the bias ---- */

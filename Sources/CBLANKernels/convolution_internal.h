@@ -76,6 +76,18 @@ BLAN_INLINE block_channels channels_of(const conv_problem *problem, size_t block
     return (block_channels){base + block * BLAN_BLOCK, smaller(BLAN_BLOCK, input->channels - block * BLAN_BLOCK)};
 }
 
+/* Image `n` of a map with `image` floats each; NULL for a map that is not wanted. */
+BLAN_INLINE float *at_image(float *map, size_t n, size_t image) { return map == NULL ? NULL : map + n * image; }
+
+/* Whether the enlargement of every input is a power of two: Winograd's windows find their places by shifts. */
+BLAN_INLINE bool enlarges_by_shifts(const conv_problem *problem)
+{
+    for (size_t i = 0; i < problem->input_count; i++)
+        if ((problem->inputs[i].upsample & (problem->inputs[i].upsample - 1)) != 0)
+            return false;
+    return true;
+}
+
 /* The enlargement of an input, a power of two, as a shift. */
 BLAN_INLINE unsigned shift_of(size_t upsample) { return (unsigned)__builtin_ctzll(upsample); }
 
@@ -141,7 +153,7 @@ typedef struct weight_block {
     size_t channel, channels;
     const float *data;      /* of the first image */
     size_t image;           /* floats from one image to the next */
-    size_t factor, height, width; /* of the map in memory */
+    size_t factor, width; /* of the map in memory */
 } weight_block;
 
 weight_block blan_k_weight_block(const weight_gradient *g, size_t block);

@@ -13,7 +13,7 @@ blan_k_conv_method blan_k_low_conv_choose(const blan_k_conv_shape *shape, blan_k
 {
     const conv_problem conv = blan_k_conv_forward_problem(shape, NULL, NULL);
     const size_t side = smaller(conv.out_height, conv.out_width);
-    if (conv.kernel != 3 || conv.stride != 1 || conv.padding != 1 || side <= 4)
+    if (conv.kernel != 3 || conv.stride != 1 || conv.padding != 1 || side <= 4 || !enlarges_by_shifts(&conv))
         return BLAN_K_CONV_DIRECT;
     return precision == BLAN_K_LOW_BF16 && side > 8 ? BLAN_K_CONV_WINOGRAD4 : BLAN_K_CONV_WINOGRAD2;
 }

@@ -137,9 +137,9 @@ static void finish_backward(const lmim_task *task, const float *embeddings, cons
     float *workspace = lmim_part(task, l->convolution);
     /* The bias may be added to, the weights' part comes from zero: it is added to its rows below. */
     memset(lmim_part(task, l->d_embedding), 0, s->hidden * s->embedding * sizeof(float));
+    /* Of the first layer's weights, the features' bias is the embeddings': both see the sum of the same gradients. */
     blan_k_conv_backward_weights(&layer, lmim_part(task, l->d_embedding), d_weights->conv1_bias, accumulate, embeddings,
                                  NULL, d_vectors, workspace, task->threads);
-    /* Of the first layer's weights, the features' bias is the embeddings': both see the sum of the same gradients. */
     blan_k_conv_backward_data(&layer, BLAN_K_CONV_DIRECT, d_embeddings, NULL, true, false, d_vectors,
                               lmim_part(task, l->embedding.backward), workspace, task->threads);
     store_rows(d_weights->conv1_weight, inputs, lmim_part(task, l->d_feature), s->hidden, feature_count(s), accumulate);
@@ -186,8 +186,8 @@ double blan_k_lmim(const blan_k_lmim_shape *shape, const blan_k_lmim_weights *we
         run_layer(&task, &feature, &l->feature, lmim_part(&task, l->map), in0, in1, NULL);
         blan_k_lmim_hidden_forward(&task);
         if (d_weights != NULL)
-            backward_chunk(&task, in0, in1, d_features[0] + task.first * image[0],
-                           two ? d_features[1] + task.first * image[1] : NULL, accumulate_features);
+            backward_chunk(&task, in0, in1, at_image(d_features[0], task.first, image[0]),
+                           two ? at_image(d_features[1], task.first, image[1]) : NULL, accumulate_features);
     }
     if (d_weights != NULL)
         finish_backward(&task, embeddings, d_weights, accumulate_weights, d_embeddings);

@@ -228,8 +228,8 @@ double blan_k_reconstruction(const blan_k_reconstruction_shape *shape, const flo
         blan_k_parallel_for(threads, task.images * shape->height, loss_row, &task);
         if (d_weights == NULL)
             continue;
-        blan_k_conv_backward_data(&layer, backward_method, d_map + task.first * image, NULL, accumulate_map, false,
-                                  phases, workspace + l.backward, workspace + l.convolution, threads);
+        blan_k_conv_backward_data(&layer, backward_method, at_image(d_map, task.first, image), NULL, accumulate_map,
+                                  false, phases, workspace + l.backward, workspace + l.convolution, threads);
         blan_k_conv_backward_weights(&layer, workspace + l.d_weights, workspace + l.d_bias, task.first > 0, in, NULL,
                                      phases, workspace + l.convolution, threads);
     }

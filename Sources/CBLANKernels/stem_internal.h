@@ -1,4 +1,5 @@
-/* What the stem's two drivers share: pixels copied into planes padded by three, so that no tap needs a check. */
+/* What the stem's drivers share: the kernel's size, and pixels copied into planes padded by three, so that no tap needs a
+   check. */
 #ifndef BLAN_STEM_INTERNAL_H
 #define BLAN_STEM_INTERNAL_H
 

@@ -28,6 +28,8 @@ BLAN_INLINE v16 v16_splat(float x) { return (v16){x, x, x, x, x, x, x, x, x, x, 
 BLAN_INLINE v16 v16_select(v16i mask, v16 yes, v16 no) { return (v16)((mask & (v16i)yes) | (~mask & (v16i)no)); }
 BLAN_INLINE v16 v16_max(v16 a, v16 b) { return v16_select(a > b, a, b); }
 BLAN_INLINE v16 v16_relu(v16 a) { return v16_max(a, v16_splat(0)); }
+/* NaN stays NaN: in training a diverged network must not look like one that is off. */
+BLAN_INLINE v16 v16_relu_or_nan(v16 a) { return v16_select(a < v16_splat(0), v16_splat(0), a); }
 
 typedef float v8 __attribute__((vector_size(32), aligned(32), may_alias));
 typedef float v4 __attribute__((vector_size(16), aligned(16), may_alias));

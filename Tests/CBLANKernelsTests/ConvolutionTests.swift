@@ -26,7 +26,7 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
 
   /// Of the convolution and of its gradients.
   var methods: [blan_k_conv_method] {
-    let winograd = kernel == 3 && stride == 1 && padding == 1
+    let winograd = kernel == 3 && stride == 1 && padding == 1 && upsample.0 != 3
     return [BLAN_K_CONV_DIRECT]
       + (winograd ? [BLAN_K_CONV_WINOGRAD2, BLAN_K_CONV_WINOGRAD4, BLAN_K_CONV_WINOGRAD4_TAPS] : [])
   }
@@ -63,6 +63,7 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
     ConvolutionCase(inputs: (16, 0), height: 14, width: 14, outputs: 16, kernel: 5, stride: 4, padding: 2),
     ConvolutionCase(batch: 2, inputs: (36, 0), height: 5, width: 7, outputs: 20, kernel: 1, padding: 0),
     ConvolutionCase(inputs: (16, 0), height: 7, width: 8, outputs: 64, kernel: 1, stride: 2, padding: 0),
+    ConvolutionCase(inputs: (16, 16), upsample: (3, 1), height: 12, width: 12, outputs: 20),
     ConvolutionCase(inputs: (16, 0), upsample: (4, 1), height: 16, width: 24, outputs: 3, kernel: 7, padding: 3),
     ConvolutionCase(inputs: (16, 0), upsample: (2, 1), height: 8, width: 8, outputs: 16, stride: 2),
   ]
@@ -76,6 +77,16 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
 }
 
 @Suite struct ConvolutionTests {
+  @Test(arguments: ConvolutionCase.all) func whatIsChosenRunsTheShape(c: ConvolutionCase) throws {
+    var shape = c.shape
+    onEveryInstructionSet { isa in
+      #expect(c.forwardMethods.contains(blan_k_conv_choose(&shape, 2)), "\(c), isa \(isa)")
+      for precision in [BLAN_K_LOW_BF16, BLAN_K_LOW_INT8] {
+        #expect(c.methods.contains(blan_k_low_conv_choose(&shape, precision)), "\(c), \(precision)")
+      }
+    }
+  }
+
   @Test(arguments: ConvolutionCase.all) func forwardMatchesTheReference(c: ConvolutionCase) throws {
     var noise = Noise(1)
     var shape = c.shape

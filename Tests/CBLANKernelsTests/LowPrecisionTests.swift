@@ -150,7 +150,7 @@ import Testing
     let map = try BlockedMap(TensorShape(16, 1, 4), batch: 1)
     let weights = try AlignedBuffer<Float>(count: 256)
     for channel in 0..<16 { weights.pointer[channel * 17] = 1 }
-    let inputs: [Float] = [1, 50, -50, 1e30]
+    let inputs: [Float] = [1, 50, -250_000, 1e30]
     for (place, value) in inputs.enumerated() { map[0, 3, place] = value }
     let ranges = try AlignedBuffer<Float>(count: 16)
     for channel in 0..<16 { ranges.pointer[channel] = 2 }

@@ -76,11 +76,15 @@ private struct Discriminator {
   }
 
   /// The loss; with `gradients`, `scale` times them as well. `threads` nil = the reference.
-  func run(_ gradients: Gradients?, scale: Float, accumulate: Bool, threads: Int32?) throws -> Double {
+  func run(
+    _ gradients: Gradients?, scale: Float, accumulate: Bool, threads: Int32?, wanted: (Bool, Bool) = (true, true)
+  ) throws -> Double {
     var shape = shape
     var packed = pack(weights)
     let maps: [UnsafePointer<Float>?] = features.map { UnsafePointer($0.pointer) }
-    let dMaps: [UnsafeMutablePointer<Float>?] = gradients?.features.map { $0.pointer } ?? [nil, nil]
+    let dMaps = [wanted.0, wanted.1].enumerated().map { place, wanted in
+      wanted ? gradients?.features[place].pointer : nil
+    }
     let accumulates = [accumulate, accumulate]
     func call(_ dWeights: UnsafePointer<blan_k_lmim_weights>?) throws -> Double {
       guard let threads else {
@@ -141,6 +145,35 @@ private struct Discriminator {
           #expect(try level.run(nil, scale: 0.7, accumulate: accumulate, threads: threads) == actualLoss)
         }
       }
+    }
+  }
+
+  /// Features whose gradient nobody wants, in one chunk of images and in several.
+  @Test(arguments: [3, 5], [(false, false), (false, true), (true, false)])
+  func featuresWithoutGradients(index: Int, wanted: (Bool, Bool)) throws {
+    let level = try Discriminator(Self.cases[index], seed: 3)
+    for threads in [1, 2] as [Int32] {
+      let all = try level.gradients(filled: true)
+      let some = try level.gradients(filled: true)
+      let untouched = try level.gradients(filled: true)
+      let loss = try level.run(all, scale: 1, accumulate: true, threads: threads)
+      #expect(try level.run(some, scale: 1, accumulate: true, threads: threads, wanted: wanted) == loss)
+      let expected =
+        all.weights + [wanted.0 ? all.features[0] : untouched.features[0]]
+        + [wanted.1 ? all.features[1] : untouched.features[1], all.embeddings]
+      for (place, pair) in zip(some.all, expected).enumerated() {
+        #expect(Array(pair.0.elements) == Array(pair.1.elements), "gradient \(place)")
+      }
+    }
+  }
+
+  /// A diverged network must not look like one that is off.
+  @Test(arguments: [0, 2]) func notANumberIsSeen(buffer: Int) throws {
+    let level = try Discriminator(Self.cases[1], seed: 6)
+    level.weights[buffer].pointer[5] = .nan
+    try onEveryInstructionSet { isa in
+      let loss = try level.run(nil, scale: 1, accumulate: false, threads: 2)
+      #expect(loss.isNaN, "isa \(isa)")
     }
   }
 

@@ -51,7 +51,9 @@ private struct Head {
   }
 
   /// The loss and, with `result`, gradients and reconstruction. `threads` nil = the reference.
-  func run(_ result: Result?, scale: Float, accumulate: Bool, threads: Int32?) throws -> Double {
+  func run(
+    _ result: Result?, scale: Float, accumulate: Bool, threads: Int32?, wantsMap: Bool = true
+  ) throws -> Double {
     var shape = shape
     guard let threads else {
       return blan_k_reconstruction_reference(
@@ -60,9 +62,9 @@ private struct Head {
     }
     let workspace = try poisoned(blan_k_reconstruction_workspace_count(&shape, threads))
     return blan_k_reconstruction(
-      &shape, map.pointer, pixels.pointer, weights.pointer, bias.pointer, scale, result?.map.pointer, accumulate,
-      result?.weights.pointer, result?.bias.pointer, accumulate, result?.reconstruction.pointer, workspace.pointer,
-      threads)
+      &shape, map.pointer, pixels.pointer, weights.pointer, bias.pointer, scale, wantsMap ? result?.map.pointer : nil,
+      accumulate, result?.weights.pointer, result?.bias.pointer, accumulate, result?.reconstruction.pointer,
+      workspace.pointer, threads)
   }
 }
 
@@ -99,6 +101,19 @@ private struct Head {
           #expect(try head.run(nil, scale: scale, accumulate: accumulate, threads: threads) == actualLoss)
         }
       }
+    }
+  }
+
+  /// A map whose gradient nobody wants, in one chunk of images and in several.
+  @Test(arguments: [1, 5]) func aMapWithoutGradient(index: Int) throws {
+    let head = try Head(Self.cases[index], seed: 5)
+    let all = try head.result()
+    let some = try head.result()
+    let untouched = try head.result()
+    let loss = try head.run(all, scale: 1, accumulate: true, threads: 2)
+    #expect(try head.run(some, scale: 1, accumulate: true, threads: 2, wantsMap: false) == loss)
+    for (place, pair) in zip(some.all, [untouched.map.buffer, all.weights, all.bias, all.reconstruction]).enumerated() {
+      #expect(Array(pair.0.elements) == Array(pair.1.elements), "result \(place)")
     }
   }
 

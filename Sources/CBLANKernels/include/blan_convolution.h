@@ -16,7 +16,7 @@ typedef struct blan_k_conv_shape {
     size_t batch;
     size_t in_channels[2]; /* of each input; [1] = 0 for one input. Two inputs are read as their concatenation */
     size_t in_upsample[2]; /* 1, or the nearest-neighbour factor by which that input is enlarged while it is read: it
-                              lies in memory at in_height / f x in_width / f */
+                              lies in memory at in_height / f x in_width / f. Winograd wants powers of two */
     size_t in_height;      /* as the convolution sees them */
     size_t in_width;
     size_t out_channels;

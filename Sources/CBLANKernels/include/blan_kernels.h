@@ -1,4 +1,4 @@
-/* Every kernel family. */
+/* Every kernel family. Maps, rows that are padded to sixteen floats, packed weights and workspaces are aligned to 64 bytes. */
 #ifndef BLAN_KERNELS_H
 #define BLAN_KERNELS_H
 

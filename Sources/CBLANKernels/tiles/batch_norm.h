@@ -45,9 +45,6 @@ static void norm_moments(size_t count, const float *x, blan_k_moments *moments)
     }
 }
 
-/* NaN stays NaN: a diverged network must not look like one that is off. */
-BLAN_INLINE v16 norm_relu(v16 value) { return v16_select(value < v16_splat(0), v16_splat(0), value); }
-
 static void norm_forward(size_t count, float *out, const float *x, const float *mean, const float *inverse_std,
                          const float *weight, const float *bias, const float *residual, bool relu)
 {
@@ -56,7 +53,7 @@ static void norm_forward(size_t count, float *out, const float *x, const float *
         v16 value = (v16_load(x + i) - centre) * factor + offset;
         if (residual != NULL)
             value += v16_load(residual + i);
-        v16_store(out + i, relu ? norm_relu(value) : value);
+        v16_store(out + i, relu ? v16_relu_or_nan(value) : value);
     }
 }
 

@@ -5,11 +5,16 @@
  */
 #include "low_multiply.h"
 
-/* Adding 1.5 * 2^23 leaves the nearest integer (ties to even) in the lowest bits. */
+/* Adding 1.5 * 2^23 leaves the nearest integer (ties to even) in the lowest bits. What is smaller by more than that would
+   come out positive; anything beyond -128 is cut later. */
 #define LOW_ROUNDING 12582912.0f
+#define LOW_SMALLEST -1e6f
 #define LOW_ROUNDING_BITS 0x4b400000
 
-BLAN_INLINE v16i low_round(v16 x, v16 scale) { return (v16i)(x * scale + LOW_ROUNDING) - LOW_ROUNDING_BITS; }
+BLAN_INLINE v16i low_round(v16 x, v16 scale)
+{
+    return (v16i)(v16_max(x * scale, v16_splat(LOW_SMALLEST)) + LOW_ROUNDING) - LOW_ROUNDING_BITS;
+}
 
 /* Row `i` of B^T d for F(2x2, 3x3): two rows of pixels, added or subtracted. */
 BLAN_INLINE v16 low_combine2(size_t i, const float *restrict pixel, size_t row_step)

@@ -15,12 +15,12 @@ static void list_active(size_t pixels, size_t blocks, blan_k_active *restrict ac
         for (size_t b = 0; b < blocks; b++) {
             float values[BLAN_BLOCK] __attribute__((aligned(64)));
             const v16 shift = v16_load(offset + b * BLAN_BLOCK);
-            v16_store(values, v16_relu(v16_load(map + b * block_step + p * BLAN_BLOCK) + shift));
+            v16_store(values, v16_relu_or_nan(v16_load(map + b * block_step + p * BLAN_BLOCK) + shift));
 #pragma clang loop unroll(full)
             for (size_t c = 0; c < BLAN_BLOCK; c++) {
                 const size_t channel = b * BLAN_BLOCK + c;
                 active[count] = (blan_k_active){values[c], (uint32_t)channel * SPARSE_BLOCKS * BLAN_BLOCK};
-                count += values[c] > 0;
+                count += !(values[c] <= 0); /* NaN counts */
             }
         }
         counts[p] = count;
@@ -60,7 +60,7 @@ BLAN_INLINE void sparse_blocks(const size_t blocks, size_t pixels, const blan_k_
         for (size_t b = 0; b < blocks; b++) {
             float *sum = out + b * product->out_block_step;
             const v16 value = v16_load(product->bias != NULL ? product->bias + b * BLAN_BLOCK : sum) + acc[b];
-            v16_store(sum, product->relu ? v16_relu(value) : value);
+            v16_store(sum, product->relu ? v16_relu_or_nan(value) : value);
         }
     }
 }

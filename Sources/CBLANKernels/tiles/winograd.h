@@ -1,7 +1,7 @@
 /*
  * Winograd's transforms for 3x3 kernels: F(2x2, 3x3) on 4x4 windows and F(4x4, 3x3) on 6x6 windows (Lavin and Gray
  * 2016), for one tile of one channel block. Input: B^T d B; output: A^T m A. Each is a pass over rows and one over
- * columns, on a window kept on the stack.
+ * columns.
  */
 #include "lanes.h"
 
