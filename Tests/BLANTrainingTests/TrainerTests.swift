@@ -140,6 +140,35 @@ struct SmallTraining {
     #expect(throws: BLANError.self) { try training.trainer { $0.freeze = ["encode"] } }
   }
 
+  /// What is frozen changes no gradient of what is not, whichever maps then have none.
+  @Test(
+    arguments: [.full, .concatenation] as [Variant],
+    [
+      ["encoder"], ["encoder", "decoder"], ["encoder", "classifiers"], ["classifiers", "fusion"],
+      ["encoder", "decoder", "attention.0.conv", "attention.1.conv", "attention.2.conv"],
+      ["encoder", "decoder", "attention.0.conv", "attention.0.channel", "attention.1.conv", "attention.1.spatial"],
+      ["encoder", "classifiers.0", "classifiers.3.fc1", "fusion"],
+    ])
+  func freezingChangesNoOtherGradient(variant: Variant, freeze: [String]) throws {
+    let training = try SmallTraining(variant: variant)
+    let change = { (options: inout TrainingOptions) in options.statistics = .frozen }
+    let free = try training.trainer(change)
+    let known = freeze.filter { prefix in free.store.parameters.contains { $0.name.hasPrefix(prefix + ".") } }
+    let frozen = try training.trainer {
+      change(&$0)
+      $0.freeze = known
+    }
+    #expect(try training.step(frozen).losses == training.step(free).losses)
+    var trained = 0
+    for (parameter, slot) in zip(frozen.store.parameters, frozen.store.slots) where frozen.plan.isTrained(slot) {
+      let range = slot.offset..<slot.offset + slot.count
+      let same = Array(frozen.store.gradients.elements[range]) == Array(free.store.gradients.elements[range])
+      #expect(same, "\(parameter.name)")
+      trained += 1
+    }
+    #expect(trained > 0)
+  }
+
   @Test func theAverageLagsBehind() throws {
     let training = try SmallTraining()
     let trainer = try training.trainer { $0.averageDecay = 0.5 }

@@ -18,6 +18,7 @@ struct ChannelAttentionLayer: TrainingLayer {
   var inputs: [MapID] { [source] }
   var keptForBackward: [MapID] { [source, out] }
   var differentiated: [MapID] { [source] }
+  var writtenAnyway: [MapID] { [source] }
   var parameters: [ParameterStore.Slot] { [fc1Weight, fc1Bias, fc2Weight, fc2Bias] }
 
   private func perceptron(_ run: LayerRun) -> blan_k_channel_mlp {

@@ -16,6 +16,7 @@ struct GatedSumLayer: TrainingLayer {
   var inputs: [MapID] { [source] + gates + (residual.map { [$0] } ?? []) }
   var keptForBackward: [MapID] { [source] + gates }
   var differentiated: [MapID] { inputs }
+  var writtenAnyway: [MapID] { [source] + gates }
   var parameters: [ParameterStore.Slot] { [] }
 
   func workspaceCount(batch: Int, threads: Int32) -> Int {
@@ -40,13 +41,11 @@ struct GatedSumLayer: TrainingLayer {
         target.pointer.update(from: dOut, count: count)
       }
     }
-    guard let target = run.target(source) else { return }
-    // A gate has one reader: what it gates.
-    for gate in gates { _ = run.target(gate) }
+    let target = run.place(source)
     var map = blan_k_map(data: run.values(source), batch: run.batch, shape: shape)
     blan_k_multiply_backward(
       &map, channelGate.map { run.values($0) }, spatialGate.map { run.values($0) }, dOut, target.pointer,
-      target.accumulate, channelGate.map { run.gradient($0) }, spatialGate.map { run.gradient($0) }, run.workspace,
-      run.threads)
+      target.accumulate, channelGate.map { run.place($0).pointer }, spatialGate.map { run.place($0).pointer },
+      run.workspace, run.threads)
   }
 }

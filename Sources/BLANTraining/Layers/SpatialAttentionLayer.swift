@@ -13,6 +13,7 @@ struct SpatialAttentionLayer: TrainingLayer {
   var inputs: [MapID] { [source] }
   var keptForBackward: [MapID] { [source, out] }
   var differentiated: [MapID] { [source] }
+  var writtenAnyway: [MapID] { [source] }
   var parameters: [ParameterStore.Slot] { [weight] }
 
   func workspaceCount(batch: Int, threads: Int32) -> Int {

@@ -14,6 +14,7 @@ struct DecisionLoss: TrainingLayer {
   var inputs: [MapID] { [] }
   var keptForBackward: [MapID] { scores }
   var differentiated: [MapID] { scores }
+  var writtenAnyway: [MapID] { scores }
   var parameters: [ParameterStore.Slot] { fusion.map { [$0] } ?? [] }
   func workspaceCount(batch: Int, threads: Int32) -> Int { 0 }
   func forward(_ run: LayerRun) {}
@@ -26,8 +27,7 @@ struct DecisionLoss: TrainingLayer {
     let values = scores.map { UnsafePointer(run.values($0)) }
     let gradients = scores.map { score -> UnsafeMutablePointer<Float> in
       // Nothing else reads the scores.
-      _ = run.target(score)
-      let gradient = run.gradient(score)
+      let gradient = run.place(score).pointer
       gradient.update(repeating: 0, count: run.batch * stride)
       return gradient
     }

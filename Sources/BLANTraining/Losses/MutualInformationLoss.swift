@@ -19,6 +19,7 @@ struct MutualInformationLoss: TrainingLayer {
   var inputs: [MapID] { [] }
   var keptForBackward: [MapID] { features.map(\.map) + [embedding] }
   var differentiated: [MapID] { keptForBackward }
+  var writtenAnyway: [MapID] { [embedding] }
   var parameters: [ParameterStore.Slot] { layers.flatMap { [$0.weight, $0.bias] } }
 
   private func shape(_ batch: Int, borrows: Bool) -> blan_k_lmim_shape {

@@ -42,15 +42,19 @@ struct LayerRun {
 
   /// Where the layer at hand puts the gradient of a map; nil where nobody wants it.
   func target(_ map: MapID) -> GradientTarget? {
-    guard plan.wantsGradient(map) else { return nil }
-    return GradientTarget(pointer: gradient(map), accumulate: !memory.written.insert(map))
+    plan.wantsGradient(map) ? place(map) : nil
   }
 
-  /// Where a layer that can only add puts the gradient of a map: cleared if nobody wrote there before.
+  /// The same of a map that the layer writes anyway.
+  func place(_ map: MapID) -> GradientTarget {
+    GradientTarget(pointer: gradient(map), accumulate: !memory.written.insert(map))
+  }
+
+  /// Where a layer that can only add puts the gradient of a map that it writes anyway: cleared if nobody wrote there before.
   func addTarget(_ map: MapID, _ shape: TensorShape) -> UnsafeMutablePointer<Float> {
-    let pointer = gradient(map)
-    if memory.written.insert(map) { pointer.update(repeating: 0, count: batch * shape.blockedCount) }
-    return pointer
+    let place = place(map)
+    if !place.accumulate { place.pointer.update(repeating: 0, count: batch * shape.blockedCount) }
+    return place.pointer
   }
 
   func values(_ slot: ParameterStore.Slot) -> UnsafeMutablePointer<Float> { store.values.pointer + slot.offset }

@@ -26,6 +26,8 @@ protocol TrainingLayer {
   var keptForBackward: [MapID] { get }
   /// Maps whose gradients backward writes or adds to, each once.
   var differentiated: [MapID] { get }
+  /// Of these, the maps whose gradients backward writes even where nobody wants them, so that they need a place.
+  var writtenAnyway: [MapID] { get }
   /// The tensors that it trains.
   var parameters: [ParameterStore.Slot] { get }
   /// Floats that its passes need beside maps and tensors.
@@ -35,6 +37,10 @@ protocol TrainingLayer {
   /// Turns the gradient of `output` into those of `differentiated` and of its tensors. Layers that end in a loss do all
   /// their work here.
   func backward(_ run: LayerRun)
+}
+
+extension TrainingLayer {
+  var writtenAnyway: [MapID] { [] }
 }
 
 /// Where a layer's backward pass puts the gradient of a map.

@@ -102,8 +102,8 @@ struct TrainingPlan {
     var deaths = [Int](repeating: -1, count: counts.count)
     for index in flow.backwardOrder {
       let time = end - 1 - index
-      let written = layers[index].differentiated.filter { flow.wanted[$0.index] }
-      for map in written + [layers[index].output].compactMap({ $0 }) {
+      let wanted = layers[index].differentiated.filter { flow.wanted[$0.index] }
+      for map in wanted + layers[index].writtenAnyway + [layers[index].output].compactMap({ $0 }) {
         births[gradientOf[map.index]] = min(births[gradientOf[map.index]], time)
         deaths[gradientOf[map.index]] = max(deaths[gradientOf[map.index]], time)
       }
