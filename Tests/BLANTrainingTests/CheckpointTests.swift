@@ -63,19 +63,60 @@ import Testing
     let trainer = try training.trainer()
     let file = TemporaryFile()
     for change in [
-      { $0.pending = 1 }, { $0.batches = -1 }, { $0.optimiserSteps = 3 }, { $0.pending = .max },
-      {
-        $0.run = RunState(
-          setting: .init(epochs: 0, batch: 1, batchesPerEpoch: 1, data: 0), firstEpoch: 0, firstStep: 0, totalSteps: 1)
-      },
+      { $0.pending = 1 }, { $0.batches = -1 }, { $0.optimiserSteps = 3 }, { $0.pending = .max }, { $0.batches = .max },
+      { $0.run = Self.run(epochs: 0) },
     ] as [(inout TrainerState) -> Void] {
       trainer.state = TrainerState()
       change(&trainer.state)
-      try trainer.save(to: file.path)
-      #expect(throws: BLANError.self) {
-        try Trainer.start(from: file.path, options: TrainingOptions(), threads: 1)
-      }
+      try expectRefused(trainer, file)
     }
+  }
+
+  /// Numbers that arithmetic on them would carry past the largest integer.
+  @Test func aRunOfNumbersThatOverflowIsRefused() throws {
+    let training = try SmallTraining()
+    let trainer = try training.trainer()
+    let file = TemporaryFile()
+    let firsts = Self.run(firstEpoch: .max)
+    let totals = Self.run(totalSteps: .max)
+    var finished = Self.run(epochs: .max, firstEpoch: 1)
+    finished.position.epoch = .max
+    var images = Self.run()
+    images.epochImages = .max
+    var best = Self.run()
+    best.bestEpoch = .min
+    for run in [Self.run(epochs: .max), Self.run(batchesPerEpoch: .max), firsts, totals, finished, images, best] {
+      trainer.state.run = run
+      try expectRefused(trainer, file)
+    }
+    trainer.state.run = Self.run()
+    try trainer.save(to: file.path)
+    #expect(try Trainer.start(from: file.path, options: TrainingOptions(), threads: 1).state == trainer.state)
+  }
+
+  /// The options of a checkpoint are checked as any others are, and their sums are within reach of an `Int`.
+  @Test(arguments: [Int.max, 1 << 54, -1]) func stepsOutOfRangeAreRefused(steps: Int) throws {
+    let training = try SmallTraining()
+    #expect(throws: BLANError.self) { try training.trainer { $0.warmupSteps = steps } }
+    #expect(throws: BLANError.self) { try training.trainer { $0.totalSteps = steps } }
+  }
+
+  private static func run(
+    epochs: Int = 2, batchesPerEpoch: Int = 3, firstEpoch: Int = 0, totalSteps: Int = 6
+  ) -> RunState {
+    RunState(
+      setting: .init(epochs: epochs, batch: 4, batchesPerEpoch: batchesPerEpoch, data: 0), firstEpoch: firstEpoch,
+      firstStep: 0, totalSteps: totalSteps)
+  }
+
+  private func expectRefused(
+    _ trainer: Trainer, _ file: TemporaryFile, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    try trainer.save(to: file.path)
+    let error = #expect(throws: BLANError.self, sourceLocation: sourceLocation) {
+      try Trainer.start(from: file.path, options: TrainingOptions(), threads: 1)
+    }
+    #expect(error?.message.contains("contradicts itself") == true, sourceLocation: sourceLocation)
   }
 
   @Test func leftoversOfKilledWritersAreRemoved() throws {

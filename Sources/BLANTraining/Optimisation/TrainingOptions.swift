@@ -83,6 +83,9 @@ public struct TrainingOptions: Sendable, Codable, Equatable {
   public var freeze: [String] = []
   public var statistics = StatisticsMode.automatic
 
+  /// More steps than this no training has: sums of such numbers do not overflow.
+  static let mostSteps = 1 << 53
+
   public init() {}
 
   var lossWeights: LossWeights {
@@ -106,9 +109,10 @@ public struct TrainingOptions: Sendable, Codable, Equatable {
     try Self.check("clip_norm", clipNorm, clipNorm >= 0, "a finite number from 0")
     try Self.check("average_decay", averageDecay, averageDecay >= 0 && averageDecay < 1, "0 to below 1")
     try Self.check("final_rate", finalRate, finalRate >= 0 && finalRate <= 1, "0 to 1")
-    guard warmupSteps >= 0, totalSteps >= 0 else {
+    let steps = 0...Self.mostSteps
+    guard steps.contains(warmupSteps), steps.contains(totalSteps) else {
       throw BLANError.invalidArgument(
-        "warmup_steps is \(warmupSteps) and total_steps \(totalSteps); expected numbers from 0")
+        "warmup_steps is \(warmupSteps) and total_steps \(totalSteps); expected numbers from 0 to \(Self.mostSteps)")
     }
     guard (1...65_536).contains(accumulate) else {
       throw BLANError.invalidArgument("accumulate is \(accumulate); expected 1 to 65536")

@@ -80,17 +80,19 @@ enum Checkpoint {
 
   /// Numbers that no trainer has would trap or never end later.
   private static func check(_ state: TrainerState, _ options: TrainingOptions, _ name: String) throws {
+    let counts = 0...TrainingOptions.mostSteps
     var isValid =
-      state.batches >= 0 && (0...state.batches).contains(state.optimiserSteps)
+      counts.contains(state.batches) && (0...state.batches).contains(state.optimiserSteps)
       && (0..<max(options.accumulate, 1)).contains(state.pending)
     if let run = state.run {
       isValid =
-        isValid && run.setting.epochs >= 1 && run.setting.batch >= 1 && run.setting.batchesPerEpoch >= 1
+        isValid && FitOptions.epochCounts.contains(run.setting.epochs) && run.setting.batch >= 1
+        && run.setting.batchesPerEpoch >= 1 && counts.contains(run.setting.batchesPerEpoch)
         && (0...run.setting.epochs).contains(run.position.epoch)
         && (0...run.setting.batchesPerEpoch).contains(run.position.batch)
-        && (0...Int(Int32.max)).contains(run.firstEpoch) && (0...state.optimiserSteps).contains(run.firstStep)
-        && run.totalSteps >= 0 && run.epochImages >= 0
-        && run.epochLosses.classification.count == Network.levelCount
+        && (0...run.setting.epochs).contains(run.bestEpoch) && counts.contains(run.firstEpoch)
+        && (0...state.optimiserSteps).contains(run.firstStep) && counts.contains(run.totalSteps)
+        && counts.contains(run.epochImages) && run.epochLosses.classification.count == Network.levelCount
         && run.epochLosses.mutualInformation.count == Network.levelCount
     }
     guard isValid else {

@@ -21,11 +21,14 @@ public struct FitOptions: Sendable {
   /// Epochs without a better validation after which the run ends; 0 for never.
   public var patience = 0
 
+  /// Epochs that a run may have.
+  static let epochCounts = 1...1_000_000
+
   public init() {}
 
   func validate() throws {
-    guard (1...1_000_000).contains(epochs) else {
-      throw BLANError.invalidArgument("epochs is \(epochs); expected 1 to 1000000")
+    guard Self.epochCounts.contains(epochs) else {
+      throw BLANError.invalidArgument("epochs is \(epochs); expected 1 to \(Self.epochCounts.upperBound)")
     }
     guard checkpointSteps >= 0, patience >= 0 else {
       throw BLANError.invalidArgument(
