@@ -61,12 +61,17 @@ public struct Grouping: Sendable {
     return Grouping(by: [name], groups: [[name], ["not \(name)"]], codes: codes).withoutEmptyGroups()
   }
 
-  /// The groups of both together.
+  /// The groups of both together, in the order of the first and then of the second. Pairs that no image has are never
+  /// made: of columns with many values there would be too many.
   static func pairs(_ first: Grouping, _ second: Grouping) -> Grouping {
-    let groups = first.groups.flatMap { one in second.groups.map { one + $0 } }
-    let count = Int32(truncatingIfNeeded: second.groups.count)
-    let codes = zip(first.codes, second.codes).map { $0 < 0 || $1 < 0 ? -1 : $0 * count + $1 }
-    return Grouping(by: first.by + second.by, groups: groups, codes: codes).withoutEmptyGroups()
+    let count = second.groups.count
+    let pairs = zip(first.codes, second.codes).map { $0 < 0 || $1 < 0 ? nil : Int($0) * count + Int($1) }
+    let present = Set(pairs.compactMap { $0 }).sorted()
+    let places = Dictionary(
+      uniqueKeysWithValues: present.enumerated().map { ($1, Int32(truncatingIfNeeded: $0)) })
+    return Grouping(
+      by: first.by + second.by, groups: present.map { first.groups[$0 / count] + second.groups[$0 % count] },
+      codes: pairs.map { $0.flatMap { places[$0] } ?? -1 })
   }
 
   private func withoutEmptyGroups() -> Grouping {

@@ -53,4 +53,26 @@ import Testing
     let error = #expect(throws: BLANError.self) { try Grouping("person", of: data) }
     #expect(error?.message.contains("101 groups") == true)
   }
+
+  /// All pairs of so many values would not fit into memory, nor their number into 32 bits.
+  @Test func onlyPairsThatOccurAreMade() throws {
+    let count = 70_000
+    let codes = (0..<count).map { Int32($0) }
+    let values = (0..<count).map(String.init)
+    // Three rows have both.
+    let sites = (0..<count).map { $0 > 0 && $0 < count - 2 ? -1 : Int32(count - 1 - $0) }
+    let data = try Dataset(
+      source: "many", attributes: [], paths: values, labels: [],
+      groups: [
+        GroupColumn(name: "person", values: values, codes: codes),
+        GroupColumn(name: "day", values: values, codes: codes.reversed()),
+        GroupColumn(name: "site", values: values, codes: sites),
+      ])
+    let error = #expect(throws: BLANError.self) { try Grouping("person,day", of: data) }
+    #expect(error?.message.contains("70000 groups; expected at most 100") == true)
+    let grouping = try Grouping("person,site", of: data)
+    #expect(grouping.groups == [["0", "69999"], ["69998", "1"], ["69999", "0"]])
+    #expect(grouping.codes.enumerated().filter { $0.element >= 0 }.map(\.offset) == [0, 69_998, 69_999])
+    #expect(grouping.codes.suffix(2) == [1, 2])
+  }
 }
