@@ -94,19 +94,44 @@ public final class Communicator {
     }
   }
 
+  /// The counts of each process: whole numbers from 0 to `most`, which has 47 bits at most.
+  ///
+  /// - Throws: `BLANError.io` when a sum has failed or came to something else; `.outOfMemory`.
+  func gather(counts: [Int], upTo most: Int) throws -> [[Int]] {
+    try gather(counts.map(Double.init)).map { row in
+      try row.map { number in
+        guard let count = Int(exactly: number), (0...most).contains(count) else { throw noCount(number, upTo: most) }
+        return count
+      }
+    }
+  }
+
   /// The text of each process.
+  ///
+  /// - Throws: as ``gather(counts:upTo:)``.
   func gather(_ text: String) throws -> [String] {
     let bytes = Array(text.utf8.prefix(Self.longestText))
-    let lengths = try gather([Double(bytes.count)]).map { Int($0[0]) }
+    let lengths = try gather(counts: [bytes.count], upTo: Self.longestText).map { $0[0] }
     let longest = lengths.max() ?? 0
     try reserve(longest)
     let rows = gather(count: longest) { row in
       for (index, byte) in bytes.enumerated() { row[index] = Float(byte) }
     }
     try checkTransport()
-    return lengths.enumerated().map { rank, length in
-      String(decoding: (0..<length).map { UInt8(rows[rank * longest + $0]) }, as: UTF8.self)
+    return try lengths.enumerated().map { rank, length in
+      let bytes = try (0..<length).map { place in
+        let number = rows[rank * longest + place]
+        guard let byte = UInt8(exactly: number) else { throw noCount(Double(number), upTo: Int(UInt8.max)) }
+        return byte
+      }
+      return String(decoding: bytes, as: UTF8.self)
     }
+  }
+
+  private func noCount(_ number: Double, upTo most: Int) -> BLANError {
+    .io(
+      "process \(group.rank) of \(group.size): the allreduce came to \(number); expected a whole number from 0 to "
+        + "\(most): do all processes have a rank of their own?")
   }
 
   private static let longestText = 16_384
@@ -123,17 +148,18 @@ public final class Communicator {
     } catch {
       own = error as? BLANError ?? .internal("\(error)")
     }
-    let kinds: [Int32]
+    let kinds: [BLANError.Kind?]
     do {
-      kinds = try gather([Double(own?.kind.rawValue ?? 0)]).map { Int32($0[0]) }
+      let numbers = try gather(counts: [own.map { Int($0.kind.rawValue) } ?? 0], upTo: BLANError.Kind.allCases.count)
+      kinds = numbers.map { BLANError.Kind(rawValue: Int32($0[0])) }
     } catch {
       throw own ?? error
     }
-    guard let rank = kinds.firstIndex(where: { $0 != 0 }) else {
+    guard let rank = kinds.firstIndex(where: { $0 != nil }) else {
       if let value { return value }
       throw BLANError.internal("a process has neither a value nor an error")
     }
     let messages = try gather(own?.message ?? "")
-    throw own ?? BLANError(BLANError.Kind(rawValue: kinds[rank]) ?? .internal, "process \(rank): \(messages[rank])")
+    throw own ?? BLANError(kinds[rank] ?? .internal, "process \(rank): \(messages[rank])")
   }
 }

@@ -162,7 +162,7 @@ private final class FittingRun {
     var sinceSave = 0
     pace.restart()
     while let batch = try trainer.together({ try loader.next() }) {
-      guard try Int(trainer.total([Double(batch.count)])[0]) >= smallest else {
+      guard try trainer.total(counts: [batch.count], upTo: Trainer.largestBatch)[0] >= smallest else {
         run.position.batch = loader.position.batch
         try tellSkipped()
         continue

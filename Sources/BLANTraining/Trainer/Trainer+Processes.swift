@@ -37,11 +37,18 @@ extension Trainer {
     return try communicator.gather([yes ? 1 : 0]).allSatisfy { $0[0] == 1 }
   }
 
-  /// The sums over processes of some numbers, exact for whole ones.
+  /// The sums over processes of some numbers.
   func total(_ numbers: [Double]) throws -> [Double] {
     guard let communicator else { return numbers }
     let rows = try communicator.gather(numbers)
     return numbers.indices.map { index in rows.reduce(0) { $0 + $1[index] } }
+  }
+
+  /// The sums over processes of some counts, none of which is above `most` in any.
+  func total(counts: [Int], upTo most: Int) throws -> [Int] {
+    guard let communicator else { return counts }
+    let rows = try communicator.gather(counts: counts, upTo: most)
+    return counts.indices.map { index in rows.reduce(0) { $0 + $1[index] } }
   }
 
   /// The lines of all processes, in the order of ranks.

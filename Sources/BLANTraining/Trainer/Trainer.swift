@@ -16,6 +16,9 @@ public final class Trainer {
   /// Losses, gradient norm and learning rate of the last step.
   public private(set) var lastStep: StepReport?
 
+  /// Images of a process in one step.
+  static let largestBatch = 65_536
+
   let store: ParameterStore
   let plan: TrainingPlan
   let optimiser: Optimiser
@@ -155,8 +158,8 @@ public final class Trainer {
 
   private func check(_ labels: UnsafePointer<Int8>, batch: Int) throws {
     let least = communicator == nil ? 1 : 0
-    guard (least...65_536).contains(batch) else {
-      throw BLANError.invalidArgument("batch is \(batch); expected \(least) to 65536")
+    guard (least...Self.largestBatch).contains(batch) else {
+      throw BLANError.invalidArgument("batch is \(batch); expected \(least) to \(Self.largestBatch)")
     }
     if communicator == nil { try checkWhole(batch) }
     let attributes = configuration.attributes.count
@@ -182,7 +185,8 @@ public final class Trainer {
   ) throws -> LayerRun {
     memory.written.removeAll()
     let shared = try communicator.map { communicator in
-      SharedStep(communicator: communicator, images: try communicator.gather([Double(batch)]).map { Int($0[0]) })
+      let images = try communicator.gather(counts: [batch], upTo: Self.largestBatch).map { $0[0] }
+      return SharedStep(communicator: communicator, images: images)
     }
     if let shared { try checkWhole(shared.wholeBatch) }
     var dropoutStream = RandomStream(seed: options.seed, key: "dropout/\(state.batches)")

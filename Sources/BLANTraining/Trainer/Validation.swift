@@ -51,16 +51,16 @@ struct Validation {
         }
       }
       images += batch.count
-      let done = Int(try trainer.total([Double(images)])[0])
+      let done = try trainer.total(counts: [images], upTo: loader.dataset.count)[0]
       guard try trainer.all(progress(done)) else {
         throw BLANError.cancelled("validation was cancelled after \(done) images")
       }
     }
-    let totals = try trainer.total([loss, Double(images)] + known.map(Double.init) + correct.map(Double.init))
-    loss = totals[0]
-    images = Int(totals[1])
-    known = totals[2..<2 + attributes].map { Int($0) }
-    correct = totals[(2 + attributes)...].map { Int($0) }
+    loss = try trainer.total([loss])[0]
+    let totals = try trainer.total(counts: [images] + known + correct, upTo: loader.dataset.count)
+    images = totals[0]
+    known = Array(totals[1...attributes])
+    correct = Array(totals[(1 + attributes)...])
     let shares = zip(correct, known).filter { $0.1 > 0 }.map { Double($0) / Double($1) }
     return ValidationResult(
       loss: images > 0 ? loss / Double(images) : .nan,
