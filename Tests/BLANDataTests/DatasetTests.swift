@@ -39,6 +39,29 @@ import Testing
     #expect(throws: BLANError.self) { try data.split(validationShare: 1, seed: 7) }
   }
 
+  @Test func theFingerprintIsThatOfNamesAndLabels() throws {
+    func fingerprint(_ source: String, _ paths: [String], _ labels: [Int8] = [1, -1]) throws -> UInt64 {
+      try Dataset(source: source, attributes: ["A"], paths: paths, labels: labels).fingerprint
+    }
+    let first = try fingerprint("/a/faces", ["/a/faces/p/1.jpg", "/a/faces/p/2.jpg"])
+    #expect(try fingerprint("/b/c", ["/b/c/p/1.jpg", "/b/c/p/2.jpg"]) == first)
+    #expect(try fingerprint("./faces", ["./faces/p/1.jpg", "./faces/p/2.jpg"]) == first)
+    #expect(try fingerprint("faces/", ["faces//p/1.jpg", "faces//p/2.jpg"]) == first)
+    #expect(try fingerprint("/a/faces/all.csv", ["/a/faces/p/1.jpg", "/a/faces/p/2.jpg"]) == first)
+    #expect(try fingerprint("all.csv", ["./p/1.jpg", "./p/2.jpg"]) == first)
+    #expect(try fingerprint("/a/faces", ["/a/faces/q/1.jpg", "/a/faces/q/2.jpg"]) != first)
+    #expect(try fingerprint("/a/faces", ["/a/faces/p/1.jpg", "/elsewhere/p/2.jpg"]) != first)
+    #expect(try fingerprint("/a/faces", ["/a/faces/p/1.jpg", "/a/faces/p/2.jpg"], [1, 0]) != first)
+  }
+
+  @Test func aFolderThatMovesKeepsItsFingerprint() throws {
+    let folders = try (0..<2).map { _ in try TemporaryFolder() }
+    for folder in folders { try folder.write("labels.csv", "path,A\na.png,1\nsub/b.png,0\n") }
+    let paths = folders.map(\.path) + [folders[1].path + "/labels.csv", folders[0].path + "/"]
+    let prints = try paths.map { try Dataset.open(path: $0).fingerprint }
+    #expect(Set(prints).count == 1)
+  }
+
   @Test func inconsistentPartsAreRefused() throws {
     #expect(throws: BLANError.self) { try Dataset(source: "x", attributes: ["A"], paths: ["p"], labels: [1, 1]) }
     #expect(throws: BLANError.self) { try Dataset(source: "x", attributes: ["A"], paths: ["p"], labels: [2]) }

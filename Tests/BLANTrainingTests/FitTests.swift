@@ -1,0 +1,76 @@
+import BLANData
+import BLANTensors
+import BLANTestSupport
+import Glibc
+import Testing
+
+@testable import BLANTraining
+
+/// Runs over a few photos: where they stop, what they go on with, and what they leave.
+@Suite struct FitTests {
+  private let training: SmallTraining
+  private let checkpoints: TemporaryFolder
+
+  init() throws {
+    training = try SmallTraining()
+    checkpoints = try TemporaryFolder()
+  }
+
+  private static func photos(
+    _ count: Int = 4, attributes: [String] = ["a", "b", "c"], broken: Bool = false, label: Int8? = nil
+  ) throws -> Dataset {
+    try Dataset(
+      source: "photos", attributes: attributes,
+      paths: broken ? (0..<count).map { "/nowhere/\($0).jpg" } : SmallModel.photos(count),
+      labels: (0..<attributes.count * count).map { label ?? ($0 % 2 == 0 ? 1 : -1) })
+  }
+
+  private func options(_ change: (inout FitOptions) -> Void = { _ in }) -> FitOptions {
+    var options = FitOptions()
+    options.epochs = 2
+    options.batch = 2
+    options.workers = 1
+    options.checkpoints = checkpoints.path
+    change(&options)
+    return options
+  }
+
+  private func resumed() throws -> Trainer {
+    try Trainer.start(from: checkpoints.file("last.safetensors"), options: TrainingOptions(), threads: 2)
+  }
+
+  /// Trains until `stops` says so.
+  private func fit(
+    _ trainer: Trainer, _ data: Dataset, validation: Dataset? = nil, _ options: FitOptions,
+    stops: (TrainingProgress) -> Bool
+  ) throws {
+    let error = #expect(throws: BLANError.self) {
+      try trainer.fit(train: data, validation: validation, options: options) { !stops($0) }
+    }
+    #expect(error?.kind == .cancelled)
+  }
+
+  // MARK: - Going on
+
+  /// A data set of links to the photos in a folder of its own.
+  private static func linked(in folder: TemporaryFolder, _ names: [String]) throws -> Dataset {
+    for (name, photo) in zip(names, SmallModel.photos(names.count)) { symlink(photo, folder.file(name)) }
+    return try Dataset(
+      source: folder.path, attributes: ["a", "b", "c"], paths: names.map(folder.file),
+      labels: (0..<3 * names.count).map { $0 % 2 == 0 ? 1 : -1 })
+  }
+
+  @Test func aRunGoesOnWhereItsDataHaveMoved() throws {
+    let names = (0..<4).map { "\($0).jpg" }
+    let (old, new) = (try TemporaryFolder(), try TemporaryFolder())
+    let whole = try training.trainer()
+    try whole.fit(train: Self.linked(in: old, names), options: options { $0.checkpoints = nil })
+    try fit(training.trainer(), Self.linked(in: old, names), options()) { $0.step == 1 }
+    let other = try Self.linked(in: new, ["x.jpg"] + names.dropFirst())
+    let error = #expect(throws: BLANError.self) { try resumed().fit(train: other, options: options()) }
+    #expect(error?.message.contains("with other images or labels") == true)
+    let trainer = try resumed()
+    try trainer.fit(train: Self.linked(in: new, names), options: options())
+    #expect(Array(trainer.store.values.elements) == Array(whole.store.values.elements))
+  }
+}
