@@ -776,10 +776,11 @@ typedef struct blan_fit_options {
             NULL                                                                                                       \
     }
 
-/* Trains for a number of epochs, validating after each (validation may be NULL). Both data sets must have the trainer's
-   attributes; columns are matched by name and an attribute that the data lack counts as unknown. After a cancelled or
-   broken-off run, a trainer made from last.safetensors continues with the same options and the same data bit for bit.
-   Returns what blan_trainer_step does, IO and FORMAT for images, CANCELLED. */
+/* Trains for a number of epochs, validating after each (validation may be NULL). Columns are matched with the trainer's
+   attributes by name; one that the data lack counts as unknown. After a cancelled or broken-off run, a trainer made from
+   last.safetensors continues with the same options and the same data bit for bit; the data's folder may have moved.
+   Returns what blan_trainer_step does, INVALID_ARGUMENT (data without any of the attributes, validation data without a
+   known label, data other than those of the run to go on with), IO and FORMAT for images, CANCELLED. */
 blan_status blan_trainer_fit(blan_trainer *trainer, const blan_dataset *train, const blan_dataset *validation,
                              const blan_fit_options *options);
 

@@ -62,6 +62,14 @@ import Testing
     #expect(Set(prints).count == 1)
   }
 
+  @Test func aModelsAttributesAreMatchedByName() throws {
+    let matched = try data.matched(with: ["New", "B"])
+    #expect(matched.attributes == ["New", "B"])
+    #expect(matched.labels == [0, -1, 0, 1, 0, -1, 0, 0])
+    let error = #expect(throws: BLANError.self) { try data.matched(with: ["a", "b"]) }
+    #expect(error?.kind == .invalidArgument && error?.message.contains("none of the model's attributes: a, b") == true)
+  }
+
   @Test func inconsistentPartsAreRefused() throws {
     #expect(throws: BLANError.self) { try Dataset(source: "x", attributes: ["A"], paths: ["p"], labels: [1, 1]) }
     #expect(throws: BLANError.self) { try Dataset(source: "x", attributes: ["A"], paths: ["p"], labels: [2]) }

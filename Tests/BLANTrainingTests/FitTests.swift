@@ -73,4 +73,26 @@ import Testing
     try trainer.fit(train: Self.linked(in: new, names), options: options())
     #expect(Array(trainer.store.values.elements) == Array(whole.store.values.elements))
   }
+
+  // MARK: - What is refused
+
+  /// A table that calls `a` otherwise, or knows nothing of it, teaches and measures nothing.
+  @Test func dataWithoutTheAttributesAreRefused() throws {
+    let trainer = try training.trainer()
+    let (good, other, unknown) = (
+      try Self.photos(), try Self.photos(attributes: ["A", "B"]), try Self.photos(label: 0)
+    )
+    for (train, validation, text) in [
+      (other, nil, "none of the model's attributes: a, b, c"), (good, other, "none of the model's attributes"),
+      (good, unknown, "no known label"),
+    ] as [(Dataset, Dataset?, String)] {
+      let error = #expect(throws: BLANError.self) {
+        try trainer.fit(train: train, validation: validation, options: options())
+      }
+      #expect(error?.kind == .invalidArgument && error?.message.contains(text) == true)
+    }
+    #expect(trainer.stepCount == 0)
+    try trainer.fit(train: Self.photos(2, attributes: ["c"]), options: options { $0.epochs = 1 })
+    #expect(trainer.stepCount == 1)
+  }
 }

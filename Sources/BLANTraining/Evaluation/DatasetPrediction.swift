@@ -28,16 +28,11 @@ struct DatasetPrediction {
 
   /// - Throws: `BLANError.invalidArgument` for data without any attribute of the model, or a batch out of range.
   init(_ model: FaceModel, _ data: Dataset, _ options: ReadingOptions) throws {
-    let names = model.configuration.attributes
-    guard names.contains(where: Set(data.attributes).contains) else {
-      let some = names.prefix(8).joined(separator: ", ") + (names.count > 8 ? ", ..." : "")
-      throw BLANError.invalidArgument("\(data.source) has none of the model's attributes: \(some)")
-    }
     guard (1...ReadingOptions.largestBatch).contains(options.batch) else {
       throw BLANError.invalidArgument("batch is \(options.batch); expected 1 to \(ReadingOptions.largestBatch)")
     }
     self.model = model
-    self.data = try data.selecting(names, unknownWhenAbsent: true)
+    self.data = try data.matched(with: model.configuration.attributes)
     self.options = options
   }
 

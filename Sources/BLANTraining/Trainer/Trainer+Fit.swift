@@ -12,11 +12,11 @@ extension Trainer {
   ///
   /// - Parameters:
   ///   - train: its columns are matched with the trainer's attributes by name; one that it lacks counts as unknown.
-  ///   - validation: nil for none.
+  ///   - validation: likewise; nil for none.
   ///   - progress: called on this thread; returns whether to go on.
   /// - Throws: `BLANError.cancelled` when `progress` ends the run, with a checkpoint written where checkpoints are;
-  ///   `.invalidArgument` for options out of range or data other than an unfinished run's; what ``step`` and reading
-  ///   images throw.
+  ///   `.invalidArgument` for options out of range, data without any of the attributes, validation data without a known
+  ///   label, or data other than an unfinished run's; what ``step`` and reading images throw.
   public func fit(
     train: Dataset, validation: Dataset? = nil, options: FitOptions,
     progress: (TrainingProgress) -> Bool = { _ in true }
@@ -24,9 +24,12 @@ extension Trainer {
     try withoutActuallyEscaping(progress) { progress in
       let run = try together {
         try options.validate()
-        let names = configuration.attributes
-        let train = try train.selecting(names, unknownWhenAbsent: true)
-        let validation = try validation.map { try $0.selecting(names, unknownWhenAbsent: true) }
+        let train = try train.matched(with: configuration.attributes)
+        let validation = try validation?.matched(with: configuration.attributes)
+        if let validation, validation.labels.allSatisfy({ $0 == 0 }) {
+          throw BLANError.invalidArgument(
+            "\(validation.source) has no known label of the model's attributes; expected some to validate by")
+        }
         return try FittingRun(self, train, validation, options, progress)
       }
       try run.go()
