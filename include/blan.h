@@ -737,7 +737,8 @@ typedef struct blan_progress {
     double images_per_second;   /* over the last steps */
     double seconds_left;        /* of the whole run, estimated */
     double validation_loss;     /* EPOCH: l_SF (or of s_5 without fusion) on the validation data; NaN without any */
-    double validation_accuracy; /* EPOCH: mean accuracy over attributes, 0 to 1; NaN without validation data */
+    double validation_accuracy; /* EPOCH: mean accuracy over attributes, 0 to 1; NaN without validation data, and where
+                                   no image with a known label could be read */
     double best_accuracy;       /* so far; NaN before the first validation */
     int32_t best_epoch;         /* 0 before the first validation */
     uint64_t validated;         /* VALIDATION: images done */

@@ -74,6 +74,44 @@ import Testing
     #expect(Array(trainer.store.values.elements) == Array(whole.store.values.elements))
   }
 
+  /// A learning rate of 0 and frozen statistics: no epoch is better than the first.
+  @Test func patienceEndsARunThatIsStoppedAtEveryEpoch() throws {
+    let change = { (options: inout TrainingOptions) in
+      options.learningRate = 0
+      options.fusionLearningRate = 0
+      options.statistics = .frozen
+    }
+    let data = try Self.photos()
+    let patient = options {
+      $0.epochs = 6
+      $0.patience = 2
+    }
+    var epochs: [Int] = []
+    let listen = { (progress: TrainingProgress) in if progress.event == .epoch { epochs.append(progress.epoch) } }
+    try training.trainer(change).fit(
+      train: data, validation: data,
+      options: options {
+        $0 = patient
+        $0.checkpoints = nil
+      }
+    ) {
+      listen($0)
+      return true
+    }
+    #expect(epochs == [1, 2, 3])
+    epochs = []
+    var trainer = try training.trainer(change)
+    for epoch in 1...3 {
+      try fit(trainer, data, validation: data, patient) {
+        listen($0)
+        return $0.event == .epoch
+      }
+      #expect(epochs == Array(1...epoch))
+      trainer = try resumed()
+    }
+    #expect(trainer.state.run?.isFinished == true)
+  }
+
   // MARK: - What is refused
 
   /// A table that calls `a` otherwise, or knows nothing of it, teaches and measures nothing.
@@ -94,5 +132,37 @@ import Testing
     #expect(trainer.stepCount == 0)
     try trainer.fit(train: Self.photos(2, attributes: ["c"]), options: options { $0.epochs = 1 })
     #expect(trainer.stepCount == 1)
+  }
+
+  // MARK: - What is left
+
+  @Test func aRunWhoseValidationMeasuresNothingLeavesItsLatestWeights() throws {
+    let trainer = try training.trainer()
+    var told: [TrainingProgress] = []
+    try trainer.fit(
+      train: Self.photos(), validation: Self.photos(broken: true), options: options { $0.skipsUnreadable = true }
+    ) {
+      if $0.event == .epoch { told.append($0) }
+      return true
+    }
+    #expect(told.map { $0.validation?.accuracy.isNaN } == [true, true])
+    #expect(told.map(\.bestEpoch) == [0, 0])
+    let best = try Trainer.start(
+      from: checkpoints.file("best.safetensors"), options: TrainingOptions(), threads: 1)
+    #expect(Array(best.store.values.elements) == Array(trainer.store.values.elements))
+  }
+
+  @Test func aValidationThatMeasuresNothingReplacesNoBest() throws {
+    let trainer = try training.trainer()
+    let data = try Self.photos()
+    try fit(trainer, data, validation: data, options()) { $0.event == .epoch }
+    let best = try Trainer.start(
+      from: checkpoints.file("best.safetensors"), options: TrainingOptions(), threads: 1)
+    #expect(best.stepCount == 2)
+    let skipping = options { $0.skipsUnreadable = true }
+    try resumed().fit(train: data, validation: Self.photos(broken: true), options: skipping)
+    let still = try Trainer.start(
+      from: checkpoints.file("best.safetensors"), options: TrainingOptions(), threads: 1)
+    #expect(still.stepCount == 2 && still.state.run?.bestEpoch == 1)
   }
 }

@@ -131,8 +131,7 @@ private final class FittingRun {
     do {
       while !run.isFinished {
         try trainEpoch()
-        let stops = try finishEpoch()
-        run.begin(epoch: stops ? run.setting.epochs : run.position.epoch + 1)
+        try finishEpoch()
         try saveLast()
       }
     } catch let error as BLANError where error.kind == .cancelled {
@@ -196,30 +195,37 @@ private final class FittingRun {
 
   // MARK: - Validation
 
-  /// - Returns: whether the run ends early, for want of progress.
-  private func finishEpoch() throws -> Bool {
+  /// Validates, tells, and goes to the next epoch, or past the last where the run ends early for want of progress.
+  private func finishEpoch() throws {
     if validationLoader != nil { try saveLast() }
     let result = try validate()
-    var isBest = validationLoader == nil
-    if let result, result.accuracy.isFinite, result.accuracy > run.bestAccuracy ?? -1 {
-      isBest = true
-      run.bestAccuracy = result.accuracy
-      run.bestEpoch = run.position.epoch + 1
-    }
-    trainer.state.run = run
-    if isBest { try folder?.save(trainer, as: .best) }
+    if isNewBest(result) { try folder?.save(trainer, as: .best) }
     var progress = progress(.epoch)
     progress.losses = run.epochLosses.scaled(by: 1 / Double(max(run.epochImages, 1)))
     progress.learningRate = trainer.state.learningRate
     progress.gradientNorm = trainer.state.gradientNorm
     progress.validation = result
-    if try !trainer.all(tell(progress)) {
-      // The epoch is over: going on begins with the next.
-      run.begin(epoch: run.position.epoch + 1)
-      throw cancelled()
-    }
-    guard options.patience > 0, run.bestEpoch > 0 else { return false }
-    return run.position.epoch + 1 - run.bestEpoch >= options.patience
+    let goesOn = try trainer.all(tell(progress))
+    let cancelled = cancelled()
+    // Also for a run that is cancelled here: the epoch is over, and going on does not decide again.
+    run.begin(epoch: lacksProgress ? run.setting.epochs : run.position.epoch + 1)
+    guard goesOn else { throw cancelled }
+  }
+
+  /// Notes a better validation, and tells whether these weights are the best so far: the latest, as long as nothing could
+  /// be measured.
+  private func isNewBest(_ result: ValidationResult?) -> Bool {
+    guard let accuracy = result?.accuracy, accuracy.isFinite else { return run.bestAccuracy == nil }
+    guard accuracy > run.bestAccuracy ?? -1 else { return false }
+    run.bestAccuracy = accuracy
+    run.bestEpoch = run.position.epoch + 1
+    trainer.state.run = run
+    return true
+  }
+
+  /// Whether patience is at its end with this epoch.
+  private var lacksProgress: Bool {
+    options.patience > 0 && run.bestEpoch > 0 && run.position.epoch + 1 - run.bestEpoch >= options.patience
   }
 
   private func validate() throws -> ValidationResult? {
