@@ -169,6 +169,24 @@ struct SmallTraining {
     #expect(trained > 0)
   }
 
+  @Test func aFrozenRunningStatisticStays() throws {
+    let training = try SmallTraining()
+    let names = ["encoder.bn1.running_mean", "encoder.layer1.0.bn1.running_var"]
+    let frozen = try training.trainer { $0.freeze = names }
+    let free = try training.trainer()
+    let before = Array(frozen.store.values.elements)
+    try training.step(frozen)
+    try training.step(free)
+    for (parameter, slot) in zip(frozen.store.parameters, frozen.store.slots) {
+      let range = slot.offset..<slot.offset + slot.count
+      let values = Array(frozen.store.values.elements[range])
+      let expected = names.contains(parameter.name) ? Array(before[range]) : Array(free.store.values.elements[range])
+      #expect(values == expected, "\(parameter.name)")
+    }
+    let slot = try free.store.slot(names[0])
+    #expect(free.store.values.pointer[slot.offset] != before[slot.offset])
+  }
+
   @Test func theAverageLagsBehind() throws {
     let training = try SmallTraining()
     let trainer = try training.trainer { $0.averageDecay = 0.5 }

@@ -21,6 +21,8 @@ struct BatchNormLayer: TrainingLayer {
   let runningVariance: ParameterStore.Slot
   /// Whether the layer belongs to a part that stays as it is.
   let isFrozen: Bool
+  /// Running statistics that stay as they are, though the layer itself does not.
+  let keptStatistics: Set<ParameterStore.Slot>
   /// Where its mean, variance and inverse standard deviation lie among the step's statistics.
   let statisticsOffset: Int
 
@@ -150,11 +152,17 @@ struct BatchNormLayer: TrainingLayer {
     let statistics = statistics(run.memory)
     let count = Float(run.wholeBatch * shape.area)
     let unbiased = count / max(count - 1, 1)
-    let mean = run.values(runningMean)
-    let variance = run.values(runningVariance)
+    follow(runningMean, run, statistics.mean, scale: 1)
+    follow(runningVariance, run, statistics.variance, scale: unbiased)
+  }
+
+  private func follow(
+    _ slot: ParameterStore.Slot, _ run: LayerRun, _ batch: UnsafePointer<Float>, scale: Float
+  ) {
+    guard !keptStatistics.contains(slot) else { return }
+    let running = run.values(slot)
     for channel in 0..<shape.channels {
-      mean[channel] += BatchNorm.momentum * (statistics.mean[channel] - mean[channel])
-      variance[channel] += BatchNorm.momentum * (statistics.variance[channel] * unbiased - variance[channel])
+      running[channel] += BatchNorm.momentum * (batch[channel] * scale - running[channel])
     }
   }
 }

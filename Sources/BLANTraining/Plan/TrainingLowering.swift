@@ -153,11 +153,13 @@ struct TrainingLowering {
     let source = try map(chain.batchNorm.inputs[0])
     let residual = try chain.residual.map { try map($0).map }
     let weight = try store.slot(layer.weight)
+    let runningMean = try store.slot(layer.runningMean)
+    let runningVariance = try store.slot(layer.runningVariance)
     layers.append(
       BatchNormLayer(
         out: newMap(node), source: source.map, shape: source.shape, residual: residual, relu: chain.relu,
-        weight: weight, bias: try store.slot(layer.bias), runningMean: try store.slot(layer.runningMean),
-        runningVariance: try store.slot(layer.runningVariance), isFrozen: isFrozen(weight),
+        weight: weight, bias: try store.slot(layer.bias), runningMean: runningMean, runningVariance: runningVariance,
+        isFrozen: isFrozen(weight), keptStatistics: Set([runningMean, runningVariance].filter(isFrozen)),
         statisticsOffset: statisticsCount))
     statisticsCount += BatchNormLayer.statisticsCount(channels: layer.channels)
   }
