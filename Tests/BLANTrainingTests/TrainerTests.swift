@@ -187,6 +187,26 @@ struct SmallTraining {
     #expect(free.store.values.pointer[slot.offset] != before[slot.offset])
   }
 
+  /// Weights and statistics stay; the gradients that waited are lost with the batch at fault.
+  @Test func aLossThatIsNotFiniteDropsWhatWaited() throws {
+    let training = try SmallTraining()
+    let trainer = try training.trainer { $0.accumulate = 2 }
+    try training.step(trainer)
+    let before = Array(trainer.store.values.elements)
+    let pixel = training.pixels.pointer[0]
+    training.pixels.pointer[0] = .nan
+    let error = #expect(throws: BLANError.self) { try training.step(trainer) }
+    training.pixels.pointer[0] = pixel
+    #expect(error?.kind == .internal && error?.message.contains("not finite at step 2") == true)
+    #expect(Array(trainer.store.values.elements) == before)
+    #expect(trainer.state.pending == 0 && trainer.stepCount == 1)
+    // The next two batches make one update.
+    try training.step(trainer)
+    #expect(Array(trainer.optimiser.first.elements).allSatisfy { $0 == 0 })
+    try training.step(trainer)
+    #expect(trainer.state.optimiserSteps == 1)
+  }
+
   @Test func theAverageLagsBehind() throws {
     let training = try SmallTraining()
     let trainer = try training.trainer { $0.averageDecay = 0.5 }

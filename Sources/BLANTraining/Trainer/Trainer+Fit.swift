@@ -5,7 +5,8 @@ extension Trainer {
   /// Trains for a number of epochs, validating after each.
   ///
   /// A trainer read from `last.safetensors` of a run that was cancelled or broken off goes on where that was saved, bit
-  /// for bit, given the same options and data. After a finished run another begins.
+  /// for bit, given the same options and data and the same instruction set and number of processes, with any number of
+  /// threads. After a finished run another begins.
   ///
   /// Several processes each read and train on their part of every batch, so that the run is one of a single process but
   /// for rounding. All call this with the same data and options; the first one writes checkpoints.

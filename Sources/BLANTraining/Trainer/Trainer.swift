@@ -5,8 +5,8 @@ import CBLANKernels
 
 /// A network in training: weights, gradients, optimiser, schedule and random state.
 ///
-/// A step is the same bit for bit for the same seed, weights and batch, whatever the number of threads. A trainer belongs
-/// to one thread at a time. After ``join(_:)`` a batch is divided among processes.
+/// A step is the same bit for bit for the same seed, weights and batch, whatever the number of threads; another instruction
+/// set rounds otherwise. A trainer belongs to one thread at a time. After ``join(_:)`` a batch is divided among processes.
 public final class Trainer {
   public let network: Network
   public let options: TrainingOptions
