@@ -25,7 +25,7 @@ struct RunState: Codable, Equatable {
     var epochs: Int
     var batch: Int
     var batchesPerEpoch: Int
-    /// Hash of paths and labels.
+    /// Hash of labels and of paths within the data's folder.
     var data: UInt64
   }
 
