@@ -709,8 +709,9 @@ void blan_trainer_free(blan_trainer *trainer);
 
 /* One step on a batch: losses, gradients, and every `accumulate`-th time an update of the weights. pixels: batch x 3 x
    S x S normalised floats; labels: batch x N numbers, 1 present, -1 absent, 0 unknown. out may be NULL.
-   A batch of one image is INVALID_ARGUMENT where LMIM needs a second (alpha > 0). A loss that is not finite is
-   INTERNAL, names the step and the term, and changes nothing. */
+   A batch of one image is INVALID_ARGUMENT where LMIM needs a second (alpha > 0). A loss or gradient that is not finite is
+   INTERNAL and names the step and the term; weights and running statistics stay as they were, and gradients that waited
+   for the next update are dropped. */
 blan_status blan_trainer_step(blan_trainer *trainer, const float *pixels, const int8_t *labels, size_t batch,
                               blan_losses *out);
 
@@ -737,7 +738,8 @@ typedef struct blan_progress {
     double images_per_second;   /* over the last steps */
     double seconds_left;        /* of the whole run, estimated */
     double validation_loss;     /* EPOCH: l_SF (or of s_5 without fusion) on the validation data; NaN without any */
-    double validation_accuracy; /* EPOCH: mean accuracy over attributes, 0 to 1; NaN without validation data */
+    double validation_accuracy; /* EPOCH: mean accuracy over attributes, 0 to 1; NaN without validation data, and where
+                                   no image with a known label could be read */
     double best_accuracy;       /* so far; NaN before the first validation */
     int32_t best_epoch;         /* 0 before the first validation */
     uint64_t validated;         /* VALIDATION: images done */
@@ -776,10 +778,12 @@ typedef struct blan_fit_options {
             NULL                                                                                                       \
     }
 
-/* Trains for a number of epochs, validating after each (validation may be NULL). Both data sets must have the trainer's
-   attributes; columns are matched by name and an attribute that the data lack counts as unknown. After a cancelled or
-   broken-off run, a trainer made from last.safetensors continues with the same options and the same data bit for bit.
-   Returns what blan_trainer_step does, IO and FORMAT for images, CANCELLED. */
+/* Trains for a number of epochs, validating after each (validation may be NULL). Columns are matched with the trainer's
+   attributes by name; one that the data lack counts as unknown. After a cancelled or broken-off run, a trainer made from
+   last.safetensors continues with the same options and the same data, whose folder may have moved: bit for bit with the
+   same instruction set and number of processes, and any number of threads.
+   Returns what blan_trainer_step does, INVALID_ARGUMENT (data without any of the attributes, validation data without a
+   known label, data other than those of the run to go on with), IO and FORMAT for images, CANCELLED. */
 blan_status blan_trainer_fit(blan_trainer *trainer, const blan_dataset *train, const blan_dataset *validation,
                              const blan_fit_options *options);
 

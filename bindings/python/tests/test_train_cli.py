@@ -118,6 +118,22 @@ def test_other_data_are_refused_on_the_way(whole, tmp_path):
     assert "not what the run" in str(result.exception)
 
 
+@pytest.mark.parametrize("file", ["", "labels.csv"])
+def test_a_run_goes_on_where_its_data_have_moved(whole, tmp_path, file):
+    first, second = tmp_path / "first", tmp_path / "second" / "place"
+    shapes.write(first, 96)
+    settings = {"width": 4, "input_size": 64, "epochs": 3, "batch": 16, "threads": 1, "learning_rate": 0.003}
+    with Run(tmp_path / "run", {"data": str(first / file), **settings}) as broken_off:
+        broken_off.train(lambda progress: progress.event != "epoch")
+    second.parent.mkdir()
+    first.rename(second)
+    with Run(tmp_path / "run", {"data": str(second / file), "threads": 2}, resume=True) as resumed:
+        assert resumed.notes == []
+        resumed.train()
+    for name in ("best.safetensors", "model.safetensors"):
+        assert (tmp_path / "run" / name).read_bytes() == (whole / name).read_bytes(), name
+
+
 def test_one_process_a_folder(drawings, tmp_path):
     given = {"data": str(drawings), "width": 4, "input_size": 64}
     with Run(tmp_path / "run", given), pytest.raises(blan.InvalidArgumentError, match="another process"):

@@ -14,7 +14,7 @@ import numpy as np
 
 from .._library import library
 from ..detection import align_detected
-from ..errors import BlanError, FileError
+from ..errors import BlanError
 from ..images import pixels_of, read_image
 from . import page, png
 from .words import spelled
@@ -58,10 +58,7 @@ def write_contact_sheet(
     )
     footer = f"<p>{notes}</p><p>{escape(facts)}</p>"
     content = page.document(title, text, body, footer, "" if index.trained else _UNTRAINED, "contact.css")
-    try:
-        page.write(path, content)
-    except OSError as error:
-        raise FileError(f"cannot write {os.fspath(path)}: {error.strerror}") from error
+    page.write(path, content)
 
 
 def _card(face: Found, thumbnail: str) -> str:

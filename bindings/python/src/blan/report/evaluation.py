@@ -10,7 +10,6 @@ import numpy as np
 
 from .. import paper
 from .._library import library
-from ..errors import FileError
 from . import charts, groups, page
 from .words import percent, spelled
 
@@ -68,10 +67,7 @@ def write_evaluation(
     content = page.document(
         "Evaluation", lead, "\n".join(sections), _footer(evaluation), "" if evaluation.trained else _UNTRAINED
     )
-    try:
-        page.write(path, content)
-    except OSError as error:
-        raise FileError(f"cannot write {os.fspath(path)}: {error.strerror}") from error
+    page.write(path, content)
 
 
 def _summary(evaluation: Evaluation, reference: paper.PaperAccuracy | None) -> str:

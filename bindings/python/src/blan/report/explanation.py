@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import FileError, InvalidArgumentError
+from ..errors import InvalidArgumentError
 from ..explanation import Explanation, drawing
 from ..images import Color, Photo, read_image
 from ..prediction import Prediction
@@ -75,10 +75,7 @@ def write_explanation(
     content = page.document(
         "What the network looks at", lead, cards, _footer(model), "" if model.trained else _UNTRAINED
     )
-    try:
-        page.write(path, content)
-    except OSError as error:
-        raise FileError(f"cannot write {os.fspath(path)}: {error.strerror}") from error
+    page.write(path, content)
 
 
 def _check(gradcam: Sequence[Explanation], occlusion: Sequence[Explanation], predictions: Sequence[Prediction]) -> None:

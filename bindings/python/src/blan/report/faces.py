@@ -12,7 +12,6 @@ import numpy as np
 
 from .._library import library
 from ..detection import Face, align_detected
-from ..errors import FileError
 from ..images import Photo, pixels_of, read_image
 from ..prediction import Prediction
 from . import heat, page
@@ -60,10 +59,7 @@ def write_report(
     if failed:
         lead += f" · {failed} photo{'' if failed == 1 else 's'} could not be read"
     content = page.document("Facial attributes", lead, cards, _footer(model), "" if model.trained else _UNTRAINED)
-    try:
-        page.write(path, content)
-    except OSError as error:
-        raise FileError(f"cannot write {os.fspath(path)}: {error.strerror}") from error
+    page.write(path, content)
 
 
 def _group(items: list[tuple[int, Prediction, Photo]]) -> str:

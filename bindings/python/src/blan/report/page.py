@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from html import escape
 from importlib.resources import files
+
+from .._files import write_atomically
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """Lets a browser load nothing but what the page holds."""
@@ -53,16 +54,9 @@ def document(title: str, lead: str, body: str, footer: str, warning: str = "", s
 
 
 def write(path: str | os.PathLike[str], content: str) -> None:
-    """Writes a page: whole or not at all."""
-    folder = os.path.dirname(os.path.abspath(path))
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", errors="replace", dir=folder, prefix=".blan-", suffix=".html", delete=False
-    ) as file:
-        try:
-            file.write(content)
-            os.fchmod(file.fileno(), 0o644)
-            file.flush()
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    """Writes a page: whole or not at all.
+
+    Raises:
+        FileError: the file cannot be written; what was there is unchanged.
+    """
+    write_atomically(path, content.encode("utf-8", "replace"))

@@ -94,13 +94,14 @@ def _part(settings: Settings, split: str) -> Dataset | None:
 
 
 def _update(digest: hashlib._Hash, part: Dataset) -> None:
-    root = os.path.abspath(part.source)
+    # The source is the folder, or a file in it.
+    root = os.path.abspath(part.source if os.path.isdir(part.source) else os.path.dirname(part.source))
     digest.update("\n".join(part.attributes).encode() + b"\0")
     for path in part.paths:
         try:
             size = os.path.getsize(path)
         except OSError:
             size = -1
-        name = os.path.abspath(path).removeprefix(root)
+        name = os.path.relpath(os.path.abspath(path), root)
         digest.update(os.fsencode(f"{name}\0{size}\0"))
     digest.update(part.labels.tobytes())

@@ -260,7 +260,7 @@ class Run:
             notes = [
                 f"{name.replace('_', ' ')} is {record[name]}, but was {earlier.get(name)} when the run began: "
                 "the weights may differ in their last digits from an uninterrupted run's"
-                for name in ("version", "instruction_set", "threads", "processes")
+                for name in ("version", "instruction_set", "processes")
                 if earlier.get(name, 1 if name == "processes" else None) != record[name]
             ]
         config.write(self.path(SETTINGS), self.settings, record)

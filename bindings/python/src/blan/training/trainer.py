@@ -47,8 +47,8 @@ class Trainer:
         attributes: names in the order of the outputs; None = CelebA's forty, or those of `start`. Heads of names that
             `start` has are kept, others are new.
         encoder: a ResNet-34 state dict for a new network's encoder, as `import_encoder` reads it.
-        threads: threads to work on; 0 = all cores this process may use. With the same number, seed and data, a run
-            gives the same weights bit for bit.
+        threads: threads to work on; 0 = all cores this process may use. With the same seed, data and instruction set a
+            run gives the same weights bit for bit, whatever the number of threads.
         seed: of new weights, dropout, order and augmentation.
         alpha, beta, gamma: weights of LMIM, reconstruction and score fusion in the loss, Eq. 8.
         dropout: share of T_i that is dropped, 0 to below 1.
@@ -169,8 +169,8 @@ class Trainer:
     ) -> Trainer:
         """A trainer that stands where a checkpoint was saved; `fit` then goes on from there.
 
-        Continuing bit for bit needs the same data, the same options of `fit` and the same number of threads and
-        processes; any other number of processes will do as well.
+        Continuing bit for bit needs the same data, the same options of `fit`, and the same instruction set and number
+        of processes; any other number of processes will do but for rounding, any number of threads exactly.
         """
         return cls(checkpoint, threads=threads, synchronised_batch_norm=synchronised_batch_norm, comm=comm)
 
