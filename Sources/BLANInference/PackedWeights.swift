@@ -79,7 +79,7 @@ struct WeightPacker<Source: TensorSource> {
       return try packLow(fused, shape, low, scale: folded?.scale, bias: bias)
     }
     // Chosen for one image whatever the batch: an image's result must not depend on its company.
-    let method = blan_k_conv_choose(&shape, threads)
+    let method = blan_k_conv_choose(&shape)
     let packed = try AlignedBuffer<Float>(count: blan_k_conv_packed_count(&shape, method), purpose: layer.weight)
     try source.withTensor(layer.weight, shape: layer.weightShape) {
       blan_k_conv_pack(&shape, method, $0.baseAddress, folded?.scale.pointer, packed.pointer, threads)

@@ -3,13 +3,9 @@
 
 #include <math.h>
 
-#include "convolution_internal.h"
+#include "attention_internal.h"
 #include "include/blan_parallel.h"
 
-enum { KERNEL = 7, PADDING = 3, POOL_ROWS = 4 };
-
-static size_t area_of(const blan_k_map *map) { return map->height * map->width; }
-static size_t padded_channels(const blan_k_map *map) { return blocks_of(map->channels) * BLAN_BLOCK; }
 static float sigmoid(float x) { return 1 / (1 + expf(-x)); }
 
 typedef struct attention_task {
@@ -90,9 +86,10 @@ void blan_k_channel_gate(const blan_k_map *map, const float *location_gate, cons
 
 /* ---- spatial attention ---- */
 
-size_t blan_k_spatial_gate_workspace_count(const blan_k_map *map) { return 2 * aligned_count(map->batch * area_of(map)); }
-
-static size_t bands_of(const blan_k_map *map) { return divide_up(map->height, POOL_ROWS); }
+size_t blan_k_spatial_gate_workspace_count(const blan_k_map *map)
+{
+    return 2 * aligned_count(map->batch * area_of(map));
+}
 
 static void pool_band(void *context, size_t index, size_t worker)
 {

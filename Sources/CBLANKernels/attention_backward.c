@@ -4,13 +4,10 @@
 
 #include <string.h>
 
-#include "convolution_internal.h"
+#include "attention_internal.h"
 #include "include/blan_parallel.h"
 
-enum { KERNEL = 7, TAPS = KERNEL * KERNEL, PADDING = 3, POOL_ROWS = 4, BAND = 128 };
-
-static size_t area_of(const blan_k_map *map) { return map->height * map->width; }
-static size_t padded_channels(const blan_k_map *map) { return blocks_of(map->channels) * BLAN_BLOCK; }
+enum { TAPS = KERNEL * KERNEL, BAND = 128 };
 
 /* ---- channel attention ---- */
 
@@ -184,7 +181,6 @@ typedef struct spatial_task {
 } spatial_task;
 
 static size_t plane_count(const blan_k_map *map) { return aligned_count(map->batch * area_of(map)); }
-static size_t bands_of(const blan_k_map *map) { return divide_up(map->height, POOL_ROWS); }
 
 size_t blan_k_spatial_gate_backward_workspace_count(const blan_k_map *map)
 {

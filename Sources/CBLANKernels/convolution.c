@@ -61,8 +61,7 @@ conv_problem blan_k_conv_backward_problem(const blan_k_conv_shape *shape, size_t
 
 static winograd_kind kind_of(blan_k_conv_method method)
 {
-    return (winograd_kind){method == BLAN_K_CONV_WINOGRAD2 ? 2 : 4, method == BLAN_K_CONV_WINOGRAD4_TAPS,
-                           method == BLAN_K_CONV_WINOGRAD4_STRIDED ? 2 : 1};
+    return (winograd_kind){method == BLAN_K_CONV_WINOGRAD4_TAPS, method == BLAN_K_CONV_WINOGRAD4_STRIDED ? 2 : 1};
 }
 
 /* Measured (docs/performance.md): over a few tiles the transformed weights of F(4x4) cost more bandwidth and memory than
@@ -90,9 +89,8 @@ static blan_k_conv_method choose(const conv_problem *problem)
     return BLAN_K_CONV_WINOGRAD4;
 }
 
-blan_k_conv_method blan_k_conv_choose(const blan_k_conv_shape *shape, int threads)
+blan_k_conv_method blan_k_conv_choose(const blan_k_conv_shape *shape)
 {
-    (void)threads;
     const conv_problem problem = blan_k_conv_forward_problem(shape, NULL, NULL);
     return choose(&problem);
 }
@@ -170,9 +168,8 @@ static conv_problem backward_problem(const blan_k_conv_shape *shape, blan_k_conv
     return blan_k_conv_backward_problem(shape, index, d_out, method != BLAN_K_CONV_DIRECT);
 }
 
-blan_k_conv_method blan_k_conv_backward_choose(const blan_k_conv_shape *shape, int threads)
+blan_k_conv_method blan_k_conv_backward_choose(const blan_k_conv_shape *shape)
 {
-    (void)threads;
     if (!runs_as_forward(shape))
         return BLAN_K_CONV_DIRECT;
     const conv_problem problem = blan_k_conv_backward_problem(shape, 0, NULL, true);

@@ -110,7 +110,8 @@ BLAN_INLINE tile_place place_of(size_t tile, size_t tiles_y, size_t tiles_x, siz
 /* The problem of a forward convolution. */
 conv_problem blan_k_conv_forward_problem(const blan_k_conv_shape *shape, const float *in0, const float *in1);
 
-/* The problem of the gradient of input `index`, enlarged as the convolution saw it; with `as_forward`, a 3x3 stride 1 one as a plain convolution. */
+/* The problem of the gradient of input `index`, enlarged as the convolution saw it; with `as_forward`, a 3x3 stride 1 one
+   as a plain convolution. */
 conv_problem blan_k_conv_backward_problem(const blan_k_conv_shape *shape, size_t index, const float *d_out,
                                           bool as_forward);
 
@@ -121,9 +122,8 @@ size_t blan_k_direct_workspace_count(const conv_problem *problem, int threads);
 void blan_k_direct_run(const conv_problem *problem, const conv_epilogue *epilogue, const float *packed,
                        float *workspace, int threads);
 
-/* F(m x m, 3x3) with m = 2 or 4, its weights packed transformed or as taps; of stride 2 with m = 4, transformed. */
+/* F(4x4, 3x3), its weights packed transformed or as taps; of stride 2 transformed. */
 typedef struct winograd_kind {
-    size_t m;
     bool taps;
     size_t stride;
 } winograd_kind;

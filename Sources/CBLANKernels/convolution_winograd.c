@@ -1,6 +1,6 @@
 /*
- * Winograd convolution for 3x3 kernels (Lavin and Gray 2016): windows of (m + 2)^2 pixels, at stride 2 (2 m + 1)^2, are
- * transformed, multiplied with transformed weights as so many matrix products, and transformed back to m x m outputs.
+ * Winograd convolution for 3x3 kernels (Lavin and Gray 2016): windows of 6 x 6 pixels, at stride 2 9 x 9, are transformed,
+ * multiplied with transformed weights as so many matrix products, and transformed back to 4 x 4 outputs.
  *
  * Tiles, taken in order over the whole batch, are worked on in groups: so small that a group's transformed windows (V)
  * stay in the L2 cache, unless all weights were then read for too few tiles. The threads share out the groups, equally
@@ -17,23 +17,24 @@
 #include "include/blan_parallel.h"
 
 enum {
+    SIDE = 4, /* of a tile */
+    WEIGHT_ELEMENTS = 36,
     MOST_GROUP_TILES = 48,
     LEAST_GROUP_TILES = 18, /* with fewer, each group reading all weights costs more than a V beyond the L2 cache */
     LEAST_TILES = 10, /* a thread's share below which to read all weights costs more than to make V of all tiles */
 };
 
-/* Elements of a window, and those whose weights differ. */
-static size_t window_elements(winograd_kind kind) { return kind.stride == 2 ? 81 : (kind.m + 2) * (kind.m + 2); }
-static size_t weight_elements(winograd_kind kind) { return (kind.m + 2) * (kind.m + 2); }
+/* Elements of a window, of which at stride 2 some share their weights. */
+static size_t window_elements(winograd_kind kind) { return kind.stride == 2 ? 81 : WEIGHT_ELEMENTS; }
 
 /* Where the table has the kind's transforms. */
-static size_t transforms_of(winograd_kind kind) { return kind.stride == 2 ? 2 : kind.m / 4; }
+static size_t transforms_of(winograd_kind kind) { return kind.stride - 1; }
 
 /* Floats of packed weights for each output block. Workers have the table from their task: which instruction set is in
    force may be a matter of the calling thread. */
 static size_t block_weights(const conv_problem *problem, const blan_k_tile_table *tiles, winograd_kind kind)
 {
-    const size_t elements = kind.taps ? tiles->taps : weight_elements(kind);
+    const size_t elements = kind.taps ? tiles->taps : WEIGHT_ELEMENTS;
     return in_blocks_total(problem) * elements * BLAN_BLOCK * BLAN_BLOCK;
 }
 
@@ -121,7 +122,7 @@ static schedule plan(const conv_problem *problem, winograd_kind kind, int thread
     const size_t elements = window_elements(kind), in_blocks = in_blocks_total(problem);
     const size_t channels = in_blocks * BLAN_BLOCK;
     const size_t workers = (size_t)(threads < 1 ? 1 : threads);
-    schedule s = {.tiles_y = divide_up(problem->out_height, kind.m), .tiles_x = divide_up(problem->out_width, kind.m)};
+    schedule s = {.tiles_y = divide_up(problem->out_height, SIDE), .tiles_x = divide_up(problem->out_width, SIDE)};
     s.tiles = problem->batch * s.tiles_y * s.tiles_x;
     const size_t fitting = group_floats() / (elements * channels) / strip * strip;
     const size_t most = smaller(MOST_GROUP_TILES, larger(least, fitting));
@@ -169,7 +170,7 @@ static void transform_windows(const run_task *task, size_t group, size_t block, 
     const unsigned shift = shift_of(input->upsample);
     const size_t height = problem->in_height >> shift, width = problem->in_width >> shift;
     for (size_t i = 0; i < tiles; i++) {
-        const tile_place at = place_of(group * s->group + i, s->tiles_y, s->tiles_x, task->kind.m);
+        const tile_place at = place_of(group * s->group + i, s->tiles_y, s->tiles_x, SIDE);
         const blan_k_winograd_input window = {
             .plane = input->data + (at.image * blocks_of(input->channels) + local) * height * width * BLAN_BLOCK,
             .plane_width = width,
@@ -209,7 +210,7 @@ static void multiply_transformed(const run_task *task, const product_group *g)
     const size_t elements = window_elements(task->kind);
     for (size_t e = 0; e < elements; e++) {
         const float *element = weights + weights_of(task->kind, e) * element_weights;
-        const size_t next = e + 1 < elements ? weights_of(task->kind, e + 1) : weight_elements(task->kind);
+        const size_t next = e + 1 < elements ? weights_of(task->kind, e + 1) : WEIGHT_ELEMENTS;
         const blan_k_product product = {
             .out = g->products + e * g->product_step,
             .out_block_step = block_step,
@@ -253,7 +254,7 @@ static void multiply_and_transform(const run_task *task, size_t group, size_t ou
     const conv_problem *problem = task->problem;
     const conv_epilogue *epilogue = task->epilogue;
     const schedule *s = &task->schedule;
-    const size_t m = task->kind.m, tiles = group_size(s, group), out_blocks = blocks_of(problem->out_channels);
+    const size_t tiles = group_size(s, group), out_blocks = blocks_of(problem->out_channels);
     const size_t first = output_group * task->group_blocks, blocks = smaller(task->group_blocks, out_blocks - first);
     const size_t product_step = element_step(blocks * tiles);
     const product_group g = {first, blocks, tiles, v, products, product_step};
@@ -264,7 +265,7 @@ static void multiply_and_transform(const run_task *task, size_t group, size_t ou
     const size_t row = problem->out_width * BLAN_BLOCK, plane = problem->out_height * row;
     for (size_t b = 0; b < blocks; b++)
         for (size_t i = 0; i < tiles; i++) {
-            const tile_place at = place_of(group * s->group + i, s->tiles_y, s->tiles_x, m);
+            const tile_place at = place_of(group * s->group + i, s->tiles_y, s->tiles_x, SIDE);
             const size_t offset = (at.image * out_blocks + first + b) * plane + at.y * row + at.x * BLAN_BLOCK;
             const blan_k_winograd_output output = {
                 .out = epilogue->out + offset,

@@ -75,7 +75,7 @@ static void transform_windows(const winograd_task *task, size_t block, size_t fi
             .width = g->shape->in_width,
             .shift = shift_of(in.factor),
         };
-        g->tiles->winograd_input[1](task->windows + (block * p->pass + i) * BLAN_BLOCK, p->window_step, &window);
+        g->tiles->winograd_input[0](task->windows + (block * p->pass + i) * BLAN_BLOCK, p->window_step, &window);
     }
 }
 

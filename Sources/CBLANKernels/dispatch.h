@@ -175,10 +175,10 @@ typedef struct blan_k_tile_table {
     void (*sum_locations)(size_t area, const float *map, float *sum);
     void (*sum_cells)(size_t width, size_t factor, float *out, const float *in, size_t row_step, bool accumulate);
 
-    /* Winograd transforms of one tile and one channel block: F(2x2), F(4x4), and F(4x4) of stride 2. v, m_tile: one
+    /* Winograd transforms of one tile and one channel block: F(4x4) of stride 1, and of stride 2. v, m_tile: one
        vector for each element of the window, `step` floats apart. */
-    void (*winograd_input[3])(float *v, size_t step, const blan_k_winograd_input *input);
-    void (*winograd_output[3])(const blan_k_winograd_output *output, const float *m_tile, size_t step);
+    void (*winograd_input[2])(float *v, size_t step, const blan_k_winograd_input *input);
+    void (*winograd_output[2])(const blan_k_winograd_output *output, const float *m_tile, size_t step);
 
     /* The weight gradient's, and the stem's output: see tiles/winograd.h. */
     void (*winograd_gradient)(float *v, size_t step, const float *gradient, size_t row_step, size_t rows,
@@ -187,7 +187,7 @@ typedef struct blan_k_tile_table {
 
     /* Transformed kernels, one vector for each element of the window (of stride 2: for each that differs) at
        u[e * step]. */
-    void (*winograd_weights[3])(float *u, size_t step, const blan_k_winograd_kernels *weights);
+    void (*winograd_weights[2])(float *u, size_t step, const blan_k_winograd_kernels *weights);
 
     /* F(4x4) from taps: see tiles/winograd_taps.h and winograd_rows.h. */
     void (*winograd_pack_taps)(float *taps, size_t in_blocks, size_t channel, const blan_k_winograd_kernels *weights);

@@ -20,7 +20,7 @@
 #include "tiles/winograd.h"
 #include "tiles/winograd_strided.h"
 #include "tiles/stem.h"
-#if TILE_PIXELS >= 12
+#if TILE_PIXELS >= 14
 #include "tiles/winograd_taps.h"
 #else
 #include "tiles/winograd_rows.h"
@@ -39,11 +39,11 @@ const blan_k_tile_table TILE_TABLE = {
     .collect = collect,
     .sum_locations = sum_locations,
     .sum_cells = sum_cells,
-    .winograd_input = {winograd2_input, winograd4_input, strided_input},
-    .winograd_output = {winograd2_output, winograd4_output, strided_output},
+    .winograd_input = {winograd4_input, strided_input},
+    .winograd_output = {winograd4_output, strided_output},
     .winograd_gradient = winograd4_gradient,
     .winograd3_output = winograd3_output,
-    .winograd_weights = {winograd2_weights, winograd4_weights, strided_weights},
+    .winograd_weights = {winograd4_weights, strided_weights},
     .winograd_pack_taps = winograd4_pack_taps,
     .winograd_multiply_taps = winograd4_multiply_taps,
     .stem = stem,

@@ -16,9 +16,8 @@ enum { OUTPUTS = 32, COLUMNS = 512 }; /* of a task */
 static size_t inputs_of(const blan_k_linear_shape *shape) { return shape->channels * shape->area; }
 static size_t out_step_of(const blan_k_linear_shape *shape) { return blocks_of(shape->outputs) * BLAN_BLOCK; }
 
-size_t blan_k_linear_training_workspace_count(const blan_k_linear_shape *shape, int threads)
+size_t blan_k_linear_training_workspace_count(const blan_k_linear_shape *shape)
 {
-    (void)threads;
     return aligned_count(shape->batch * inputs_of(shape));
 }
 

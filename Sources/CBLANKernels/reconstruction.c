@@ -50,7 +50,7 @@ typedef struct head_layout {
 
 static size_t phase_floats(const blan_k_conv_shape *layer, int threads)
 {
-    return convolution_floats(layer, blan_k_conv_choose(layer, threads), blan_k_conv_backward_choose(layer, threads),
+    return convolution_floats(layer, blan_k_conv_choose(layer), blan_k_conv_backward_choose(layer),
                               threads);
 }
 
@@ -65,9 +65,9 @@ static head_layout layout_of(const blan_k_reconstruction_shape *s, int threads)
     layout.bias = take(&layout.total, channels);
     layout.d_weights = take(&layout.total, weights);
     layout.d_bias = take(&layout.total, channels);
-    layout.forward = take(&layout.total, blan_k_conv_packed_count(&whole, blan_k_conv_choose(&whole, threads)));
+    layout.forward = take(&layout.total, blan_k_conv_packed_count(&whole, blan_k_conv_choose(&whole)));
     layout.backward =
-        take(&layout.total, blan_k_conv_backward_packed_count(&whole, blan_k_conv_backward_choose(&whole, threads)));
+        take(&layout.total, blan_k_conv_backward_packed_count(&whole, blan_k_conv_backward_choose(&whole)));
     layout.phases = take(&layout.total, chunk * channels * s->height * s->width);
     layout.losses = take(&layout.total, s->batch * s->height * sizeof(double) / sizeof(float));
     layout.convolution = take(&layout.total, larger(phase_floats(&whole, threads), phase_floats(&last, threads)));
@@ -207,8 +207,8 @@ double blan_k_reconstruction(const blan_k_reconstruction_shape *shape, const flo
         .factor = (float)(2.0 * (double)scale / (double)elements),
     };
     const blan_k_conv_shape whole = phase_convolution(shape, chunk);
-    const blan_k_conv_method method = blan_k_conv_choose(&whole, threads);
-    const blan_k_conv_method backward_method = blan_k_conv_backward_choose(&whole, threads);
+    const blan_k_conv_method method = blan_k_conv_choose(&whole);
+    const blan_k_conv_method backward_method = blan_k_conv_backward_choose(&whole);
     blan_k_parallel_for(threads, phase_channels(shape), sum_taps, &task);
     for (size_t channel = 0; channel < phase_channels(shape); channel++)
         workspace[l.bias + channel] = bias[channel / (shape->factor * shape->factor)];

@@ -94,9 +94,8 @@ static void run_row(void *context, size_t index, size_t worker)
                  height * row);
 }
 
-size_t blan_k_stem_workspace_count(const blan_k_stem_shape *shape, int threads)
+size_t blan_k_stem_workspace_count(const blan_k_stem_shape *shape)
 {
-    (void)threads;
     return shape->batch * blan_k_stem_padded_image(shape);
 }
 

@@ -163,7 +163,7 @@ static void convolve_tiles(const pool_task *task, size_t image, size_t y, float 
             .height = phase_height(s),
             .width = phase_width(s),
         };
-        task->tiles->winograd_input[1](windows + i * BLAN_BLOCK, window_step, &window);
+        task->tiles->winograd_input[0](windows + i * BLAN_BLOCK, window_step, &window);
     }
     for (size_t first = 0; first < out_blocks; first += group_blocks) {
         const size_t blocks = smaller(group_blocks, out_blocks - first), product_step = element_step(blocks * tiles);

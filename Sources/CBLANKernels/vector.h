@@ -13,6 +13,7 @@ enum { BLAN_SUMMED_BLOCKS = 4, BLAN_SUMMED_CHANNELS = BLAN_SUMMED_BLOCKS * BLAN_
 typedef float v16 __attribute__((vector_size(64), aligned(64), may_alias));
 typedef float v16_any __attribute__((vector_size(64), aligned(4), may_alias)); /* at any address of floats */
 typedef int v16i __attribute__((vector_size(64), aligned(64), may_alias));
+typedef double v16d __attribute__((vector_size(128), aligned(64)));
 
 #define BLAN_INLINE static inline __attribute__((always_inline))
 

@@ -28,7 +28,7 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
   var methods: [blan_k_conv_method] {
     let winograd = kernel == 3 && stride == 1 && padding == 1 && upsample.0 != 3
     return [BLAN_K_CONV_DIRECT]
-      + (winograd ? [BLAN_K_CONV_WINOGRAD2, BLAN_K_CONV_WINOGRAD4, BLAN_K_CONV_WINOGRAD4_TAPS] : [])
+      + (winograd ? [BLAN_K_CONV_WINOGRAD4, BLAN_K_CONV_WINOGRAD4_TAPS] : [])
   }
 
   /// Of the convolution.
@@ -80,10 +80,7 @@ struct ConvolutionCase: CustomStringConvertible, Sendable {
   @Test(arguments: ConvolutionCase.all) func whatIsChosenRunsTheShape(c: ConvolutionCase) throws {
     var shape = c.shape
     onEveryInstructionSet { isa in
-      #expect(c.forwardMethods.contains(blan_k_conv_choose(&shape, 2)), "\(c), isa \(isa)")
-      for precision in [BLAN_K_LOW_BF16, BLAN_K_LOW_INT8] {
-        #expect(c.methods.contains(blan_k_low_conv_choose(&shape, precision)), "\(c), \(precision)")
-      }
+      #expect(c.forwardMethods.contains(blan_k_conv_choose(&shape)), "\(c), isa \(isa)")
     }
   }
 

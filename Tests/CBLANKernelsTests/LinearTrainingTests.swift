@@ -27,7 +27,7 @@ import Testing
 
     func workspace(_ threads: Int32) throws -> AlignedBuffer<Float> {
       var shape = shape
-      return try poisoned(blan_k_linear_training_workspace_count(&shape, threads))
+      return try poisoned(blan_k_linear_training_workspace_count(&shape))
     }
 
     func forwardReference() throws -> AlignedBuffer<Float> {

@@ -17,10 +17,9 @@ import Testing
 
   private static func methods(_ c: ConvolutionCase, _ precision: blan_k_low_precision) -> [blan_k_conv_method] {
     var methods = [BLAN_K_CONV_DIRECT]
-    if c.methods.contains(BLAN_K_CONV_WINOGRAD2) { methods.append(BLAN_K_CONV_WINOGRAD2) }
-    if c.methods.contains(BLAN_K_CONV_WINOGRAD4) && precision == BLAN_K_LOW_BF16 {
-      methods.append(BLAN_K_CONV_WINOGRAD4)
-    }
+    guard c.methods.contains(BLAN_K_CONV_WINOGRAD4) else { return methods }
+    methods.append(BLAN_K_CONV_WINOGRAD2)
+    if precision == BLAN_K_LOW_BF16 { methods.append(BLAN_K_CONV_WINOGRAD4) }
     return methods
   }
 
@@ -30,6 +29,13 @@ import Testing
   /// Rounding itself, relative to the largest output. F(4x4)'s windows and kernels spread most.
   private static func rounding(_ precision: blan_k_low_precision, _ method: blan_k_conv_method) -> Float {
     precision == BLAN_K_LOW_INT8 ? 0.04 : method == BLAN_K_CONV_WINOGRAD4 ? 0.03 : 0.01
+  }
+
+  @Test(arguments: cases) func whatIsChosenRunsTheShape(c: ConvolutionCase) {
+    var shape = c.shape
+    for precision in Self.precisions {
+      #expect(Self.methods(c, precision).contains(blan_k_low_conv_choose(&shape, precision)), "\(c), \(precision)")
+    }
   }
 
   @Test(arguments: cases) func forwardMatchesTheReference(c: ConvolutionCase) throws {

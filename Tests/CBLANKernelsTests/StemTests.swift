@@ -35,7 +35,7 @@ import Testing
         let packed = try AlignedBuffer<Float>(count: blan_k_stem_packed_count(&shape))
         blan_k_stem_pack(&shape, weights.pointer, scale.pointer, packed.pointer)
         let workspace = try poisoned(
-          max(blan_k_stem_workspace_count(&shape, threads), blan_k_stem_pool_workspace_count(&shape, threads)))
+          max(blan_k_stem_workspace_count(&shape), blan_k_stem_pool_workspace_count(&shape, threads)))
         let actual = try BlockedMap(output, batch: c.batch)
         blan_k_stem_forward(
           &shape, actual.pointer, pixels.pointer, packed.pointer, bias.pointer, workspace.pointer, threads)

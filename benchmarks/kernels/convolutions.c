@@ -4,7 +4,7 @@
  * through enough copies to come from memory, as they do when a whole network runs. `step` adds up what a training step
  * does with every layer: packing for both directions, forward, both gradients.
  *
- * Usage: convolutions [forward|data|weights|pack|step] [threads] [batch] [method: auto|direct|f2|f4|taps] [width] [size]
+ * Usage: convolutions [forward|data|weights|pack|step] [threads] [batch] [method: auto|direct|f4|taps] [width] [size]
  *        [part of a layer's name]
  */
 #include <stdio.h>
@@ -65,7 +65,7 @@ static double time_layer(const blan_k_conv_shape *s, direction what, blan_k_conv
     layer_context c = {.shape = s,
                        .what = what,
                        .method = method,
-                       .backward_method = what == DATA ? method : blan_k_conv_backward_choose(s, threads),
+                       .backward_method = what == DATA ? method : blan_k_conv_backward_choose(s),
                        .threads = threads};
     c.backward_count = blan_k_conv_backward_packed_count(s, c.backward_method);
     c.packed_count = what == FORWARD ? blan_k_conv_packed_count(s, method)
@@ -103,14 +103,12 @@ static totals run(direction what, int threads, size_t batch, const char *forced,
             continue;
         const blan_k_conv_shape s = layer_shape(&layers[i], batch, width, size);
         const bool winograd = s.kernel == 3 && s.stride == 1;
-        blan_k_conv_method method = what == DATA ? blan_k_conv_backward_choose(&s, threads)
-                                                 : blan_k_conv_choose(&s, threads);
+        blan_k_conv_method method = what == DATA ? blan_k_conv_backward_choose(&s)
+                                                 : blan_k_conv_choose(&s);
         if (strcmp(forced, "direct") == 0)
             method = BLAN_K_CONV_DIRECT;
         else if (winograd && strcmp(forced, "auto") != 0)
-            method = strcmp(forced, "f2") == 0   ? BLAN_K_CONV_WINOGRAD2
-                     : strcmp(forced, "f4") == 0 ? BLAN_K_CONV_WINOGRAD4
-                                                 : BLAN_K_CONV_WINOGRAD4_TAPS;
+            method = strcmp(forced, "f4") == 0 ? BLAN_K_CONV_WINOGRAD4 : BLAN_K_CONV_WINOGRAD4_TAPS;
         double least;
         const double median = time_layer(&s, what, method, threads, &least);
         const double work = what == PACK ? 0

@@ -52,7 +52,7 @@ static void stem_weights(void *context)
 static void time_stem(const problem *p)
 {
     stem_context c = {.shape = {p->batch, p->size, p->size, p->width}, .threads = p->threads};
-    const size_t forward = blan_k_stem_workspace_count(&c.shape, p->threads);
+    const size_t forward = blan_k_stem_workspace_count(&c.shape);
     const size_t backward = blan_k_stem_backward_weights_workspace_count(&c.shape);
     c.pixels = noise(p->batch * 3 * p->size * p->size);
     c.packed = noise(blan_k_stem_packed_count(&c.shape));

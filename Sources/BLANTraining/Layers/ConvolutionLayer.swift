@@ -44,8 +44,8 @@ struct ConvolutionLayer: TrainingLayer {
 
   func workspaceCount(batch: Int, threads: Int32) -> Int {
     var shape = shape(batch)
-    let forward = blan_k_conv_choose(&shape, threads)
-    let backward = blan_k_conv_backward_choose(&shape, threads)
+    let forward = blan_k_conv_choose(&shape)
+    let backward = blan_k_conv_backward_choose(&shape)
     return max(
       ChannelBlock.padded(blan_k_conv_packed_count(&shape, forward))
         + blan_k_conv_workspace_count(&shape, forward, threads),
@@ -56,7 +56,7 @@ struct ConvolutionLayer: TrainingLayer {
 
   func forward(_ run: LayerRun) {
     var shape = shape(run.batch)
-    let method = blan_k_conv_choose(&shape, run.threads)
+    let method = blan_k_conv_choose(&shape)
     let packed = run.workspace
     blan_k_conv_pack(&shape, method, run.values(weight), nil, packed, run.threads)
     blan_k_conv_forward(
@@ -77,7 +77,7 @@ struct ConvolutionLayer: TrainingLayer {
     let first = run.target(sources[0].map)
     let other = second.flatMap { run.target($0) }
     guard first != nil || other != nil else { return }
-    let method = blan_k_conv_backward_choose(&shape, run.threads)
+    let method = blan_k_conv_backward_choose(&shape)
     let packed = run.workspace
     blan_k_conv_backward_pack(&shape, method, run.values(weight), packed, run.threads)
     blan_k_conv_backward_data(

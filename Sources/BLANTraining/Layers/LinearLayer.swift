@@ -23,7 +23,7 @@ struct LinearLayer: TrainingLayer {
 
   func workspaceCount(batch: Int, threads: Int32) -> Int {
     var shape = linearShape(batch)
-    return blan_k_linear_training_workspace_count(&shape, threads)
+    return blan_k_linear_training_workspace_count(&shape)
   }
 
   func forward(_ run: LayerRun) {

@@ -20,7 +20,7 @@ struct StemConvolutionLayer: TrainingLayer {
   func workspaceCount(batch: Int, threads: Int32) -> Int {
     var shape = shape(batch)
     return max(
-      blan_k_stem_packed_count(&shape) + blan_k_stem_workspace_count(&shape, threads),
+      blan_k_stem_packed_count(&shape) + blan_k_stem_workspace_count(&shape),
       blan_k_stem_backward_weights_workspace_count(&shape))
   }
 

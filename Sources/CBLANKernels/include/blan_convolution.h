@@ -27,8 +27,8 @@ typedef struct blan_k_conv_shape {
 
 typedef enum blan_k_conv_method {
     BLAN_K_CONV_DIRECT,        /* implicit matrix product through a table of pixel pointers: any shape */
-    BLAN_K_CONV_WINOGRAD2,     /* F(2x2, 3x3): 3x3, stride 1, padding 1 */
-    BLAN_K_CONV_WINOGRAD4,     /* F(4x4, 3x3): the same */
+    BLAN_K_CONV_WINOGRAD2,     /* F(2x2, 3x3): 3x3, stride 1, padding 1; in reduced precision alone */
+    BLAN_K_CONV_WINOGRAD4,     /* F(4x4, 3x3): the same, in any */
     BLAN_K_CONV_WINOGRAD4_TAPS, /* F(4x4, 3x3), its weights packed as they are or half-transformed, and transformed
                                    while they are read */
     BLAN_K_CONV_WINOGRAD4_STRIDED /* F(4x4) for 3x3, stride 2, padding 1 */
@@ -38,7 +38,7 @@ size_t blan_k_conv_out_height(const blan_k_conv_shape *shape);
 size_t blan_k_conv_out_width(const blan_k_conv_shape *shape);
 
 /* The fastest method that gives the shape's result, from measured costs. */
-blan_k_conv_method blan_k_conv_choose(const blan_k_conv_shape *shape, int threads);
+blan_k_conv_method blan_k_conv_choose(const blan_k_conv_shape *shape);
 
 /* Floats that packed weights take. */
 size_t blan_k_conv_packed_count(const blan_k_conv_shape *shape, blan_k_conv_method method);
@@ -62,7 +62,7 @@ void blan_k_conv_forward_reference(const blan_k_conv_shape *shape, float *out, c
                                    bool relu);
 
 /* The method and the sizes for the gradient with respect to the inputs. */
-blan_k_conv_method blan_k_conv_backward_choose(const blan_k_conv_shape *shape, int threads);
+blan_k_conv_method blan_k_conv_backward_choose(const blan_k_conv_shape *shape);
 size_t blan_k_conv_backward_packed_count(const blan_k_conv_shape *shape, blan_k_conv_method method);
 void blan_k_conv_backward_pack(const blan_k_conv_shape *shape, blan_k_conv_method method, const float *weights,
                                float *packed, int threads);

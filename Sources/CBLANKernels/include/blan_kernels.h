@@ -1,4 +1,5 @@
-/* Every kernel family. Maps, rows that are padded to sixteen floats, packed weights and workspaces are aligned to 64 bytes. */
+/* Every kernel family. Maps, rows that are padded to sixteen floats, packed weights and workspaces are aligned to 64
+   bytes. */
 #ifndef BLAN_KERNELS_H
 #define BLAN_KERNELS_H
 

@@ -12,7 +12,7 @@ typedef struct blan_k_linear_shape {
     size_t outputs;
 } blan_k_linear_shape;
 
-size_t blan_k_linear_training_workspace_count(const blan_k_linear_shape *shape, int threads);
+size_t blan_k_linear_training_workspace_count(const blan_k_linear_shape *shape);
 
 /* out[n] = weights * x[n] + bias. x: [batch][blocks][area][16]; weights: [outputs][channels * area]; bias: [outputs];
    out: [batch][outputs rounded up to 16], zero past the outputs. */

@@ -21,8 +21,8 @@ size_t blan_k_reconstruction_workspace_count(const blan_k_reconstruction_shape *
 
 /* The loss: the mean of (reconstruction - pixels)^2 over all elements; and, unless d_weights is NULL, `scale` times its
    gradients. map: blocked; pixels: [batch][3][height * factor][width * factor]; weights, d_weights: [3][channels][7][7];
-   bias, d_bias: [3]; d_map (blocked; NULL = not wanted) is overwritten or, with accumulate_map, added to; d_weights and d_bias likewise
-   with accumulate_weights. reconstruction (NULL = not wanted): like pixels. */
+   bias, d_bias: [3]; d_map (blocked; NULL = not wanted) is overwritten or, with accumulate_map, added to; d_weights and
+   d_bias likewise with accumulate_weights. reconstruction (NULL = not wanted): like pixels. */
 double blan_k_reconstruction(const blan_k_reconstruction_shape *shape, const float *map, const float *pixels,
                              const float *weights, const float *bias, float scale, float *d_map, bool accumulate_map,
                              float *d_weights, float *d_bias, bool accumulate_weights, float *reconstruction,

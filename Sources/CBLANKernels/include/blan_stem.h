@@ -17,7 +17,7 @@ size_t blan_k_stem_packed_count(const blan_k_stem_shape *shape);
 /* weights: [out][3][7][7], each output channel multiplied by scale[out] (NULL = 1). */
 void blan_k_stem_pack(const blan_k_stem_shape *shape, const float *weights, const double *scale, float *packed);
 
-size_t blan_k_stem_workspace_count(const blan_k_stem_shape *shape, int threads);
+size_t blan_k_stem_workspace_count(const blan_k_stem_shape *shape);
 
 /* out: [batch][blocks][height / 2][width / 2][16] = conv(pixels) + bias (NULL = 0). */
 void blan_k_stem_forward(const blan_k_stem_shape *shape, float *out, const float *pixels, const float *packed,

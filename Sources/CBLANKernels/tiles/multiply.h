@@ -60,6 +60,8 @@ BLAN_INLINE void multiply_tile(const size_t pixels, const size_t blocks, const b
     multiply_part(pixels, blocks, product, strip, first, left, strip->after);
 }
 
+_Static_assert(TILE_PIXELS == 2 || TILE_PIXELS == 6 || TILE_PIXELS == 14, "multiply has a case for each number");
+
 BLAN_INLINE void multiply_pixels(size_t pixels, const size_t blocks, const blan_k_product *product,
                                  const product_strip *strip)
 {
@@ -72,15 +74,13 @@ BLAN_INLINE void multiply_pixels(size_t pixels, const size_t blocks, const blan_
     case 5: multiply_tile(5, blocks, product, strip); break;
     case 6: multiply_tile(6, blocks, product, strip); break;
 #endif
-#if TILE_PIXELS >= 12
+#if TILE_PIXELS >= 14
     case 7: multiply_tile(7, blocks, product, strip); break;
     case 8: multiply_tile(8, blocks, product, strip); break;
     case 9: multiply_tile(9, blocks, product, strip); break;
     case 10: multiply_tile(10, blocks, product, strip); break;
     case 11: multiply_tile(11, blocks, product, strip); break;
     case 12: multiply_tile(12, blocks, product, strip); break;
-#endif
-#if TILE_PIXELS >= 14
     case 13: multiply_tile(13, blocks, product, strip); break;
     case 14: multiply_tile(14, blocks, product, strip); break;
 #endif

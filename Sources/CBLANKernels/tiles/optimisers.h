@@ -4,7 +4,6 @@
 
 #include <math.h>
 
-typedef double v16d __attribute__((vector_size(128)));
 typedef unsigned v16u __attribute__((vector_size(64)));
 
 static void adam(size_t count, float *restrict w, const float *restrict gradient, float *restrict m, float *restrict v,

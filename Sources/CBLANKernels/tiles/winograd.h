@@ -1,28 +1,10 @@
 /*
- * Winograd's transforms for 3x3 kernels: F(2x2, 3x3) on 4x4 windows and F(4x4, 3x3) on 6x6 windows (Lavin and Gray
- * 2016), for one tile of one channel block. Input: B^T d B; output: A^T m A. Each is a pass over rows and one over
- * columns.
+ * Winograd's transforms for 3x3 kernels, F(4x4, 3x3) on 6x6 windows (Lavin and Gray 2016), for one tile of one channel
+ * block. Input: B^T d B; output: A^T m A. Each is a pass over rows and one over columns.
  */
 #include "lanes.h"
 
-/* One column or row of B^T d for F(2x2, 3x3). */
-BLAN_INLINE void winograd2_input_line(vl *restrict out, size_t step, const vl *restrict d, size_t d_step)
-{
-    const vl d0 = d[0], d1 = d[d_step], d2 = d[2 * d_step], d3 = d[3 * d_step];
-    out[0] = d0 - d2;
-    out[step] = d1 + d2;
-    out[2 * step] = d2 - d1;
-    out[3 * step] = d1 - d3;
-}
-
-BLAN_INLINE void winograd2_output_line(vl *restrict out, size_t step, const vl *restrict m, size_t m_step)
-{
-    const vl m1 = m[m_step], m2 = m[2 * m_step];
-    out[0] = m[0] + m1 + m2;
-    out[step] = m1 - m2 - m[3 * m_step];
-}
-
-/* The same for F(4x4, 3x3), interpolation points 0, ±sqrt(1/2), ±sqrt(2) and infinity: with ±1 and ±2 the rounding error
+/* One column or row of B^T d, interpolation points 0, ±sqrt(1/2), ±sqrt(2) and infinity: with ±1 and ±2 the rounding error
    of a layer is two to three times as large. */
 #define WINOGRAD_P 0.70710678118654752f
 #define WINOGRAD_Q 1.41421356237309505f
@@ -136,36 +118,6 @@ static void winograd4_input(float *v, size_t step, const blan_k_winograd_input *
     }
 }
 
-BLAN_INLINE void winograd2_input_lanes(float *v, size_t step, const float *in, size_t row_step)
-{
-    vl half[16];
-#pragma clang loop unroll(full)
-    for (size_t x = 0; x < 4; x++) {
-        vl column[4];
-#pragma clang loop unroll(full)
-        for (size_t y = 0; y < 4; y++)
-            column[y] = vl_load(in + y * row_step + x * BLAN_BLOCK);
-        winograd2_input_line(half + x, 4, column, 1);
-    }
-#pragma clang loop unroll(full)
-    for (size_t y = 0; y < 4; y++) {
-        vl line[4];
-        winograd2_input_line(line, 1, half + y * 4, 1);
-#pragma clang loop unroll(full)
-        for (size_t x = 0; x < 4; x++)
-            vl_store(v + (y * 4 + x) * step, line[x]);
-    }
-}
-
-static void winograd2_input(float *v, size_t step, const blan_k_winograd_input *input)
-{
-    float window[16 * BLAN_BLOCK] __attribute__((aligned(64)));
-    size_t row_step;
-    const float *in = winograd_pixels(4, window, input, &row_step);
-    for (size_t lane = 0; lane < BLAN_BLOCK; lane += REGISTER_LANES)
-        winograd2_input_lanes(v + lane, step, in + lane, row_step);
-}
-
 /* Adds what the convolution adds to `columns` outputs of row y of a tile and writes them: lanes from `lane` on. */
 BLAN_INLINE void winograd_store_row(const size_t columns, size_t y, const blan_k_winograd_output *output,
                                     size_t lane, const vl *line)
@@ -192,45 +144,18 @@ BLAN_INLINE void winograd_store_row(const size_t columns, size_t y, const blan_k
 }
 
 /* The same for a row of a tile that may reach over the map's edge. */
-BLAN_INLINE void winograd_store_outputs(const size_t m, size_t y, const blan_k_winograd_output *output, size_t lane,
-                                        const vl *line)
+BLAN_INLINE void winograd_store_outputs(size_t y, const blan_k_winograd_output *output, size_t lane, const vl *line)
 {
     if (y >= output->rows)
         return;
-    if (output->columns >= m)
-        winograd_store_row(m, y, output, lane, line);
-    else if (m > 2 && output->columns == 3)
+    if (output->columns >= 4)
+        winograd_store_row(4, y, output, lane, line);
+    else if (output->columns == 3)
         winograd_store_row(3, y, output, lane, line);
-    else if (m > 2 && output->columns == 2)
+    else if (output->columns == 2)
         winograd_store_row(2, y, output, lane, line);
     else
         winograd_store_row(1, y, output, lane, line);
-}
-
-BLAN_INLINE void winograd2_output_lanes(const blan_k_winograd_output *output, size_t lane, const float *m_tile,
-                                        size_t step)
-{
-    vl half[8];
-#pragma clang loop unroll(full)
-    for (size_t x = 0; x < 4; x++) {
-        vl column[4];
-#pragma clang loop unroll(full)
-        for (size_t y = 0; y < 4; y++)
-            column[y] = vl_load(m_tile + (y * 4 + x) * step);
-        winograd2_output_line(half + x, 4, column, 1);
-    }
-#pragma clang loop unroll(full)
-    for (size_t y = 0; y < 2; y++) {
-        vl line[2];
-        winograd2_output_line(line, 1, half + y * 4, 1);
-        winograd_store_outputs(2, y, output, lane, line);
-    }
-}
-
-static void winograd2_output(const blan_k_winograd_output *output, const float *m_tile, size_t step)
-{
-    for (size_t lane = 0; lane < BLAN_BLOCK; lane += REGISTER_LANES)
-        winograd2_output_lanes(output, lane, m_tile + lane, step);
 }
 
 /* Row y of m A. */
@@ -277,7 +202,7 @@ BLAN_INLINE void winograd4_output_lanes(const blan_k_winograd_output *output, si
     }
 #pragma clang loop unroll(full)
     for (size_t y = 0; y < 4; y++)
-        winograd_store_outputs(4, y, output, lane, out[y]);
+        winograd_store_outputs(y, output, lane, out[y]);
 }
 
 static void winograd4_output(const blan_k_winograd_output *output, const float *m_tile, size_t step)
@@ -289,19 +214,9 @@ static void winograd4_output(const blan_k_winograd_output *output, const float *
 /* ---- weights ----
 
    Transformed in double precision and rounded once: every pixel meets the error of a weight. */
-typedef double v16d __attribute__((vector_size(128), aligned(64)));
 
-/* One column or row of G g. */
-BLAN_INLINE void winograd2_weight_line(v16d *restrict out, size_t step, const v16d *restrict g, size_t g_step)
-{
-    const v16d g1 = 0.5 * g[g_step], outer = 0.5 * (g[0] + g[2 * g_step]);
-    out[0] = g[0];
-    out[step] = outer + g1;
-    out[2 * step] = outer - g1;
-    out[3 * step] = g[2 * g_step];
-}
-
-/* Its middle rows without their factors, and half of the last, which A^T makes up for: see winograd_taps.h for why. */
+/* One column or row of G g, its middle rows without their factors and half of the last, which A^T makes up for: see
+   winograd_taps.h for why. */
 BLAN_INLINE void winograd4_weight_line(v16d *restrict out, size_t step, const v16d *restrict g, size_t g_step)
 {
     const v16d g0 = g[0], g1 = 0.70710678118654752440 * g[g_step], g2 = g[2 * g_step];
@@ -328,8 +243,8 @@ BLAN_INLINE void winograd_collect(v16d *restrict taps, const blan_k_winograd_ker
 /* One column or row of G g. */
 typedef void winograd_weight_line(v16d *restrict out, size_t step, const v16d *restrict g, size_t g_step);
 
-/* G g G^T of n x n elements. */
-BLAN_INLINE void winograd_weights(const size_t n, winograd_weight_line *weight_line, float *restrict u, size_t step,
+/* G g G^T, 6 x 6 elements. */
+BLAN_INLINE void winograd_weights(winograd_weight_line *weight_line, float *restrict u, size_t step,
                                   const blan_k_winograd_kernels *w)
 {
     v16d g[9], half[18];
@@ -338,23 +253,18 @@ BLAN_INLINE void winograd_weights(const size_t n, winograd_weight_line *weight_l
     for (size_t x = 0; x < 3; x++)
         weight_line(half + x, 3, g + x, 3);
 #pragma clang loop unroll(full)
-    for (size_t y = 0; y < n; y++) {
+    for (size_t y = 0; y < 6; y++) {
         v16d line[6];
         weight_line(line, 1, half + y * 3, 1);
 #pragma clang loop unroll(full)
-        for (size_t x = 0; x < n; x++)
-            v16_store(u + (y * n + x) * step, __builtin_convertvector(line[x], v16));
+        for (size_t x = 0; x < 6; x++)
+            v16_store(u + (y * 6 + x) * step, __builtin_convertvector(line[x], v16));
     }
-}
-
-static void winograd2_weights(float *u, size_t step, const blan_k_winograd_kernels *weights)
-{
-    winograd_weights(4, winograd2_weight_line, u, step, weights);
 }
 
 static void winograd4_weights(float *u, size_t step, const blan_k_winograd_kernels *weights)
 {
-    winograd_weights(6, winograd4_weight_line, u, step, weights);
+    winograd_weights(winograd4_weight_line, u, step, weights);
 }
 
 /* ---- gradients ---- */

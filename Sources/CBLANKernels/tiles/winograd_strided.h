@@ -104,7 +104,7 @@ BLAN_INLINE void strided_output_lanes(const blan_k_winograd_output *output, size
         out[3][x] += row[x];
 #pragma clang loop unroll(full)
     for (size_t y = 0; y < 4; y++)
-        winograd_store_outputs(4, y, output, lane, out[y]);
+        winograd_store_outputs(y, output, lane, out[y]);
 }
 
 static void strided_output(const blan_k_winograd_output *output, const float *m_tile, size_t step)
@@ -128,5 +128,5 @@ BLAN_INLINE void strided_weight_line(v16d *restrict out, size_t step, const v16d
 /* u[6 * y + x]: the weights of row y and column x of the elements, of which those from 5 on share the middle tap. */
 static void strided_weights(float *u, size_t step, const blan_k_winograd_kernels *weights)
 {
-    winograd_weights(6, strided_weight_line, u, step, weights);
+    winograd_weights(strided_weight_line, u, step, weights);
 }
