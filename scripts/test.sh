@@ -141,11 +141,15 @@ check "Swift style (swift format)" swift_style
 check "Build without warnings" swift_build
 check "Python environment" ended environment
 check "Python style (ruff)" python_style
-[ $quick -eq 1 ] || begin sanitized-library scripts/sanitized-library.sh address
 check "Swift tests" swift_tests
 [ $sanitize -eq 0 ] || check "Swift tests under AddressSanitizer" sanitized_tests
 [ $sanitize -eq 0 ] || check "Swift tests under ThreadSanitizer" thread_tests
+[ $quick -eq 1 ] || begin sanitized-library scripts/sanitized-library.sh address
 check "libblan.so" scripts/build.sh
+if [ $quick -eq 0 ]; then
+  ended fetched || true
+  begin packages scripts/test-packages.sh
+fi
 check "C programs" c_programs
 check "GStreamer element" gstreamer_element
 check "Binary interface" binary_interface
@@ -158,10 +162,6 @@ fi
 [ $sanitize -eq 0 ] || check "Threads under ThreadSanitizer" threads_sanitized
 [ $quick -eq 1 ] || check "Installed package" installed_package
 check "Python package" python_package
-if [ $quick -eq 0 ]; then
-  ended fetched || true
-  begin packages scripts/test-packages.sh
-fi
 check "Python tests" python_tests
 if [ $quick -eq 0 ]; then
   check "Packages in bare systems" ended packages
