@@ -84,6 +84,8 @@ KILLED_WHILE_LISTING = """
 import os, signal, sys
 from blan.scoring import plan, score
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+
 def listed(_source):
     yield "face.jpg"
     os.kill(os.getpid(), getattr(signal, sys.argv[4]))
