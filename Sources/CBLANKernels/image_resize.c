@@ -100,6 +100,9 @@ static axis make_axis(size_t in, size_t out, char **memory)
     return a;
 }
 
+/* Behind the last input that output i needs. */
+static size_t end_of(const axis *a, size_t i) { return a->first[i] + a->count[i]; }
+
 static uint8_t round_and_clip(int32_t sum)
 {
     const int32_t value = sum >> PRECISION_BITS;
@@ -184,17 +187,12 @@ void blan_k_resize(const blan_k_pixels *in, size_t out_width, size_t out_height,
     task.vertical = make_axis(in->height, out_height, &memory);
     const size_t most = band_rows(in->height, out_width, out_height);
     task.narrowed = take(&memory, most * out_width * CHANNELS);
-    const axis *a = &task.vertical;
-    for (size_t rows; task.first_row < out_height; task.first_row += rows) {
-        task.first_in = a->first[task.first_row];
-        size_t end = task.first_in;
-        for (rows = 0; task.first_row + rows < out_height; rows++) {
-            const size_t y = task.first_row + rows;
-            if (a->first[y] + a->count[y] - task.first_in > most)
-                break;
-            end = a->first[y] + a->count[y];
-        }
-        blan_k_parallel_for(threads, end - task.first_in, narrow_row, &task);
-        blan_k_parallel_for(threads, rows, shorten_row, &task);
+    for (size_t last; task.first_row < out_height; task.first_row = last + 1) {
+        last = task.first_row;
+        task.first_in = task.vertical.first[last];
+        while (last + 1 < out_height && end_of(&task.vertical, last + 1) - task.first_in <= most)
+            last++;
+        blan_k_parallel_for(threads, end_of(&task.vertical, last) - task.first_in, narrow_row, &task);
+        blan_k_parallel_for(threads, last + 1 - task.first_row, shorten_row, &task);
     }
 }

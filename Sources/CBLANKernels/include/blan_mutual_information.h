@@ -33,10 +33,10 @@ size_t blan_k_lmim_workspace_count(const blan_k_lmim_shape *shape, int threads);
 
 /* The loss; and, unless d_weights is NULL, `scale` times its gradients: of the weights (overwritten, or with
    accumulate_weights added to), of the features (blocked, in memory's resolution; overwritten or added to as
-   accumulate_features says) and of the embeddings (added to). features[i]: [batch][blocks][height / f][width / f][16];
-   d_features[i] may be NULL: not wanted;
-   embeddings and d_embeddings: [batch][embedding rounded up to 16]; with `borrows` one row more, of the image whose
-   embedding is borrowed: T_(n+1) of the last image n, in place of the first image's. */
+   accumulate_features says; NULL where not wanted) and of the embeddings (added to).
+   features[i]: [batch][blocks][height / f][width / f][16]; embeddings and d_embeddings: [batch][embedding rounded up to
+   16]; with `borrows` one row more, of the image whose embedding is borrowed: T_(n+1) of the last image n, in place of
+   the first image's. */
 double blan_k_lmim(const blan_k_lmim_shape *shape, const blan_k_lmim_weights *weights, const float *const features[2],
                    const float *embeddings, float scale, const blan_k_lmim_weights *d_weights, bool accumulate_weights,
                    float *const d_features[2], const bool accumulate_features[2], float *d_embeddings,
